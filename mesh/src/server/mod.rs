@@ -1,0 +1,107 @@
+//! The server side: one accept loop for every port, and the gRPC stack of the mesh port.
+//!
+//! [`serve`] accepts for the mesh port (mTLS), the edge and the admin port (plaintext) alike: it sets every limit that
+//! hyper leaves open, tells the request who its [`Peer`] is and takes part in the shutdown. [`Mesh`] is the service of
+//! the mesh port: it knows from the contract who may call what.
+
+mod authorize;
+mod connection;
+mod limits;
+mod mesh;
+mod response;
+mod sniff;
+
+use std::error::Error as StdError;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Buf;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tower::Service;
+use tracing::{debug, warn};
+
+use crate::drain::Drain;
+use crate::identity::SpiffeId;
+use crate::tls::CredentialsReader;
+
+pub use self::limits::Limits;
+pub use self::mesh::{Mesh, MeshBuilder, MeshError};
+pub use self::response::{ResponseBody, ResponseFuture};
+
+use self::connection::Acceptor;
+
+/// How bytes travel.
+#[derive(Clone, Debug)]
+pub enum Transport {
+    /// As they are: for the edge behind a load balancer, and for the admin port.
+    Plaintext,
+    /// Over mutual TLS with whatever credentials are current.
+    Mtls(CredentialsReader),
+}
+
+/// Who is at the other end of a connection; every request carries it in its extensions.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// Where the connection comes from.
+    pub addr: SocketAddr,
+    /// The verified identity; `None` without mTLS.
+    pub identity: Option<SpiffeId>,
+}
+
+type BoxError = Box<dyn StdError + Send + Sync>;
+
+/// Serves `listener` until the shutdown; returns when its last connection has ended.
+///
+/// HTTP/1.1 and HTTP/2 are told apart by their first bytes. Requests carry their [`Peer`] in their extensions.
+pub async fn serve<S, B>(listener: TcpListener, transport: Transport, limits: Limits, service: S, drain: Drain)
+where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send + 'static,
+    B: Body + Send + 'static,
+    B::Data: Buf + Send,
+    B::Error: Into<BoxError>,
+{
+    let acceptor = Arc::new(Acceptor::new(transport, limits, drain.clone()));
+    let connections = tokio_util::task::TaskTracker::new();
+    let slots = Arc::new(Semaphore::new(limits.connections_max));
+    loop {
+        let (stream, addr) = tokio::select! {
+            accepted = accept(&listener) => accepted,
+            () = drain.draining() => break,
+        };
+        let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
+            metrics::counter!("server_connections_refused_total", "reason" => "limit").increment(1);
+            warn!(peer.addr = %addr, connections.max = limits.connections_max, "connection refused: limit reached");
+            continue;
+        };
+        let acceptor = Arc::clone(&acceptor);
+        let service = service.clone();
+        let held = drain.hold();
+        connections.spawn(async move {
+            acceptor.drive(stream, addr, service).await;
+            drop((slot, held));
+        });
+    }
+    // Closing the socket now and not after the last connection lets a successor bind the port.
+    drop(listener);
+    connections.close();
+    connections.wait().await;
+}
+
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            Err(error) => {
+                // Out of file descriptors, or the peer is gone already. Trying on at once would spin in the first case.
+                debug!(%error, "accepting a connection failed");
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+        }
+    }
+}

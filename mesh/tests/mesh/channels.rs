@@ -1,0 +1,241 @@
+//! Channels: what survives restarts and rotations, and what a caller is told when it does not.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+
+use focusflow_mesh::ca::{DevelopmentCa, describe};
+use focusflow_mesh::channel::{Channel, ChannelConfig};
+use focusflow_mesh::drain::{Drain, Outcome};
+use focusflow_mesh::server::{self, Limits, Transport};
+use focusflow_mesh::tls::{CredentialsReader, watch_directory};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tonic::Code;
+use tonic_types::StatusExt;
+
+use crate::echo::{Client, assert_refused, empty};
+use crate::pki::{Pki, two_days_ago};
+use crate::world::{Options, Server, until, within};
+
+/// Calls as fast as they come back, until told to stop.
+struct Load {
+    stop: Arc<AtomicBool>,
+    answered: watch::Sender<u64>,
+    callers: JoinSet<()>,
+}
+
+impl Load {
+    fn start(client: &Client) -> Self {
+        let (stop, answered) = (Arc::new(AtomicBool::new(false)), watch::Sender::new(0));
+        let callers = (0..4)
+            .map(|_| {
+                let (client, stop, answered) = (client.clone(), Arc::clone(&stop), answered.clone());
+                async move {
+                    while !stop.load(Ordering::Relaxed) {
+                        client.say("hello").await.expect("a call was lost");
+                        answered.send_modify(|answered| *answered += 1);
+                    }
+                }
+            })
+            .collect();
+        Self { stop, answered, callers }
+    }
+
+    /// Returns when so many more calls have been answered, or when one was lost.
+    async fn answer(&mut self, more: u64) {
+        let mut answered = self.answered.subscribe();
+        let wanted = *answered.borrow() + more;
+        tokio::select! {
+            _ = answered.wait_for(|answered| *answered >= wanted) => {}
+            Some(ended) = self.callers.join_next() => ended.unwrap(),
+        }
+    }
+
+    async fn finish(self) -> u64 {
+        self.stop.store(true, Ordering::Relaxed);
+        self.callers.join_all().await;
+        *self.answered.borrow()
+    }
+}
+
+/// Credentials that follow their directory closely.
+fn follow(pki: &Pki, service_account: &str) -> CredentialsReader {
+    let directory = pki.write(service_account);
+    let (reader, watch) = watch_directory(directory, pki.trust_domain()).unwrap();
+    tokio::spawn(watch.with_interval(Duration::from_millis(2)).run());
+    reader
+}
+
+/// Issues a leaf that can be told from the one before, and returns when its holder has it.
+async fn renew(pki: &Pki, service_account: &str, reader: &CredentialsReader, as_of: SystemTime) {
+    let directory = pki.write_as_of(service_account, as_of);
+    let written = describe(&directory).unwrap().not_after;
+    let mut reader = reader.clone();
+    while reader.current().not_after() != written {
+        reader.changed().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leaves_and_roots_rotate_under_load_without_a_lost_call() {
+    let mut pki = Pki::new();
+    let (storage, gateway) = (follow(&pki, "storage"), follow(&pki, "gateway"));
+    let server = Server::over(Transport::Mtls(storage.clone()), Options::default()).await;
+    let mut load = Load::start(&Client::new(server.channel(gateway.clone())));
+    let mut as_of = SystemTime::now();
+    for _ in 0..8 {
+        // Trust old and new, then sign with the new, then trust the new alone.
+        let steps: [fn(&mut DevelopmentCa); 3] = [
+            |ca| ca.stage_successor(SystemTime::now()).unwrap(),
+            |ca| ca.promote_successor().unwrap(),
+            |ca| ca.retire_predecessors().unwrap(),
+        ];
+        for step in steps {
+            step(&mut pki.ca);
+            as_of += Duration::from_secs(1);
+            within(async {
+                tokio::join!(renew(&pki, "storage", &storage, as_of), renew(&pki, "gateway", &gateway, as_of))
+            })
+            .await;
+            within(load.answer(5)).await;
+        }
+    }
+    let answered = load.finish().await;
+    assert!(answered >= 120, "only {answered} calls were made");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_age_out_lose_no_call() {
+    let pki = Pki::new();
+    let limits = Limits { connection_age_max: Duration::from_millis(20), ..Limits::default() };
+    let server = Server::with(&pki, Options { limits, ..Options::default() }).await;
+    let mut load = Load::start(&server.client(&pki, "gateway"));
+    within(load.answer(500)).await;
+    load.finish().await;
+}
+
+#[tokio::test]
+async fn a_peer_that_is_not_trusted_any_more_is_cut_off() {
+    let mut pki = Pki::new();
+    let server = Server::over(Transport::Mtls(follow(&pki, "storage")), Options::default()).await;
+    let mut stream = server.client(&pki, "gateway").stream("Stall", empty()).await.unwrap();
+    stream.message().await.unwrap();
+
+    let serial = describe(&pki.path("gateway")).unwrap().serial;
+    pki.ca.revoke(&serial, SystemTime::now()).unwrap();
+    pki.write("storage");
+    let status = within(stream.message()).await.unwrap_err();
+    assert_refused(&status, Code::Unavailable, "CONNECTION_LOST");
+}
+
+#[tokio::test]
+async fn a_channel_finds_a_server_that_was_restarted() {
+    let pki = Pki::new();
+    let server = Server::start(&pki).await;
+    let addr = server.addr;
+    let client = server.client(&pki, "gateway");
+    client.say("before").await.unwrap();
+    assert_eq!(within(server.drain.drain()).await, Outcome::Clean);
+    within(server.serving).await.unwrap();
+    assert_eq!(client.say("while it is away").await.unwrap_err().code(), Code::Unavailable);
+
+    let _restarted = Server::with(&pki, Options { addr, ..Options::default() }).await;
+    until(async || client.say("after").await.is_ok()).await;
+}
+
+#[tokio::test]
+async fn where_nothing_listens_there_is_no_endpoint_and_a_time_to_retry() {
+    let pki = Pki::new();
+    let vacant = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let credentials = CredentialsReader::fixed(pki.credentials("gateway"));
+    let target = format!("https://{vacant}#storage").parse().unwrap();
+    let client = Client::new(Channel::new(target, Some(credentials), ChannelConfig::default()));
+    let status = within(client.say("hello")).await.unwrap_err();
+    assert_refused(&status, Code::Unavailable, "NO_ENDPOINT");
+    assert!(status.message().contains(&vacant.to_string()), "{}", status.message());
+    assert!(status.get_details_retry_info().unwrap().retry_delay.is_some());
+}
+
+#[tokio::test]
+async fn a_secure_target_without_credentials_is_refused() {
+    let client = Client::new(Channel::new("https://localhost:1".parse().unwrap(), None, ChannelConfig::default()));
+    let status = within(client.say("hello")).await.unwrap_err();
+    assert_refused(&status, Code::Unavailable, "NO_ENDPOINT");
+    assert!(status.message().contains("credentials"), "{}", status.message());
+}
+
+#[tokio::test]
+async fn a_server_with_an_expired_certificate_is_not_talked_to() {
+    let pki = Pki::new();
+    let expired = CredentialsReader::fixed(pki.credentials_as_of("storage", two_days_ago()));
+    let server = Server::over(Transport::Mtls(expired), Options::default()).await;
+    let status = within(server.client(&pki, "gateway").say("hello")).await.unwrap_err();
+    assert_refused(&status, Code::Unavailable, "NO_ENDPOINT");
+    assert!(status.message().contains("expired") || status.message().contains("Expired"), "{}", status.message());
+}
+
+#[tokio::test]
+async fn calls_beyond_the_channels_limit_are_shed() {
+    let pki = Pki::new();
+    let server = Server::start(&pki).await;
+    let credentials = CredentialsReader::fixed(pki.credentials("gateway"));
+    let config = ChannelConfig { calls_max: 1, ..ChannelConfig::default() };
+    let client = Client::new(Channel::new(server.target(), Some(credentials), config));
+    let hanging = tokio::spawn({
+        let client = client.clone();
+        async move { client.unary("Hang", empty()).await }
+    });
+    within(server.echo.entered()).await;
+    assert_refused(&client.say("too many").await.unwrap_err(), Code::ResourceExhausted, "LOAD_SHED");
+    server.echo.release();
+    within(hanging).await.unwrap().unwrap();
+    client.say("room again").await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_no_grpc_becomes_a_status() {
+    let page = http::Response::builder().header("content-type", "text/html");
+    let status = within(answering(page).await.say("hello")).await.unwrap_err();
+    assert_refused(&status, Code::Internal, "BAD_RESPONSE");
+    let busy = http::Response::builder().status(503).header("content-type", "text/html");
+    let status = within(answering(busy).await.say("hello")).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable);
+}
+
+#[tokio::test]
+async fn a_peers_broken_details_do_not_break_the_caller() {
+    let broken = http::Response::builder()
+        .header("content-type", "application/grpc")
+        .header("grpc-status", "5")
+        .header("grpc-status-details-bin", "not base64!");
+    let status = within(answering(broken).await.say("hello")).await.unwrap_err();
+    assert_eq!(status.code(), Code::NotFound);
+}
+
+/// A client of a server that answers everything with these headers.
+async fn answering(response: http::response::Builder) -> Client {
+    let head = response.body(()).unwrap().into_parts().0;
+    let service = tower::service_fn(move |_: http::Request<hyper::body::Incoming>| {
+        let response = http::Response::from_parts(head.clone(), http_body_util::Empty::<bytes::Bytes>::new());
+        async { Ok::<_, std::convert::Infallible>(response) }
+    });
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let target = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+    tokio::spawn(server::serve(listener, Transport::Plaintext, Limits::default(), service, Drain::never()));
+    Client::new(Channel::new(target, None, ChannelConfig::default()))
+}
+
+#[tokio::test]
+async fn large_messages_and_many_unread_streams_do_not_block_each_other() {
+    let pki = Pki::new();
+    let server = Server::start(&pki).await;
+    let client = server.client(&pki, "gateway");
+    let mut stalled = Vec::new();
+    for _ in 0..16 {
+        stalled.push(client.stream("Stall", empty()).await.unwrap());
+    }
+    let answer = within(client.say("large:3000000")).await.unwrap();
+    assert_eq!(answer.len(), 3_000_000);
+}
