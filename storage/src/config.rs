@@ -1,0 +1,95 @@
+//! What the service is told at start-up.
+
+use std::path::Path;
+
+use focusflow_mesh::environment::{Environment, EnvironmentError, ListenConfig, MeshConfig};
+
+use crate::sql::{DatabaseUrl, OpenError};
+
+/// Everything that [`build`](crate::build) needs.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the service listens. `STORAGE_PORT`, default 7000.
+    pub listen: ListenConfig,
+    /// Who the service is in the mesh.
+    pub mesh: MeshConfig,
+    /// Where the data is. `DATABASE_URL`, as `sqlite:PATH`; default the file `focusflow.db` in the directory that
+    /// `FOCUSFLOW_DATA_DIR` names, which is `.focusflow` by default.
+    pub database: DatabaseUrl,
+}
+
+/// The variable that names the mesh's port.
+pub(crate) const PORT: &str = "STORAGE_PORT";
+
+const DEFAULT_PORT: u16 = 7000;
+const DEFAULT_DATA_DIR: &str = ".focusflow";
+const DATABASE_FILE: &str = "focusflow.db";
+
+impl Config {
+    /// Reads the process's environment.
+    pub fn from_env() -> Result<Self, EnvironmentError> {
+        Self::from_variables(|name| std::env::var(name).ok())
+    }
+
+    /// Reads variables by name; one that is empty counts as absent.
+    pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, EnvironmentError> {
+        let environment = Environment::new(&variable);
+        Ok(Self {
+            listen: environment.listen(PORT, DEFAULT_PORT)?,
+            mesh: environment.mesh()?,
+            database: database(&environment)?,
+        })
+    }
+}
+
+fn database(environment: &Environment<'_>) -> Result<DatabaseUrl, EnvironmentError> {
+    let Some(url) = environment.text("DATABASE_URL") else {
+        let data_dir = environment.text("FOCUSFLOW_DATA_DIR").unwrap_or_else(|| DEFAULT_DATA_DIR.to_owned());
+        return Ok(DatabaseUrl::sqlite(Path::new(&data_dir).join(DATABASE_FILE)));
+    };
+    // The error keeps the URL, which may hold a password, to itself.
+    url.parse().map_err(|error: OpenError| EnvironmentError::new("DATABASE_URL", error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<Config, EnvironmentError> {
+        Config::from_variables(|name| {
+            variables.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn only_the_certificates_have_no_default() {
+        let config = read(&[("MESH_CERT_DIR", "certs")]).unwrap();
+        assert_eq!(config.listen.mesh.port(), 7000);
+        assert_eq!(config.listen.admin.unwrap().port(), 9090);
+        assert_eq!(config.database.path(), Path::new(".focusflow/focusflow.db"));
+        assert!(config.mesh.impersonators.is_empty());
+        assert_eq!(read(&[]).unwrap_err().variable, "MESH_CERT_DIR");
+    }
+
+    #[test]
+    fn the_database_is_in_the_data_directory_unless_its_url_says_otherwise() {
+        let directory = [("MESH_CERT_DIR", "certs"), ("FOCUSFLOW_DATA_DIR", "/data")];
+        assert_eq!(read(&directory).unwrap().database.path(), Path::new("/data/focusflow.db"));
+        let url = [directory[0], directory[1], ("DATABASE_URL", "sqlite:/other.db")];
+        assert_eq!(read(&url).unwrap().database.path(), Path::new("/other.db"));
+    }
+
+    #[test]
+    fn a_wrong_value_is_named_with_its_variable() {
+        for (variable, value) in [
+            ("STORAGE_PORT", "70000"),
+            ("ADMIN_PORT", "none"),
+            ("MESH_TRUST_DOMAIN", "Not A Domain"),
+            ("DATABASE_URL", "postgres://user:secret@host/db"),
+        ] {
+            let error = read(&[("MESH_CERT_DIR", "certs"), (variable, value)]).unwrap_err();
+            assert_eq!(error.variable, variable);
+            assert!(!error.to_string().contains("secret"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! What the words of the product mean, without a database or a wire: values that are parsed once and then trusted,
+//! and the rules between them. Time and ids are arguments.
+
+pub mod category;
+pub mod change;
+pub mod day;
+pub mod task;
+pub mod text;
+pub mod time_log;
+pub mod totals;
+pub mod user;
+
+/// Why a value is refused, as a phrase that follows the name of its field.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{0}")]
+pub struct Problem(String);
+
+impl Problem {
+    pub(crate) fn new(description: impl Into<String>) -> Self {
+        Self(description.into())
+    }
+}

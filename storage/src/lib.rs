@@ -1,0 +1,143 @@
+//! The domain: tasks, time logs, categories, accounts and what changed, behind gRPC; the only crate that knows the
+//! database.
+//!
+//! * [`domain`] is what the words mean: values parsed once, and rules between them. No database, no wire, no clock.
+//! * [`sql`] is the database: one module of queries per table.
+//! * [`import`] reads the files of other programs.
+//! * `service` has one file per gRPC service, and turns requests into transactions.
+//!
+//! Every write of a person's takes the next numbers of their change sequence in its own transaction, so a client that
+//! watches misses nothing.
+
+pub mod clock;
+pub mod config;
+pub mod domain;
+pub mod import;
+mod page;
+mod service;
+pub mod sql;
+mod upkeep;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use focusflow_mesh::drain::Drain;
+use focusflow_mesh::environment::BindError;
+use focusflow_mesh::health::Health;
+use focusflow_mesh::node::Node;
+use focusflow_mesh::policy::{Policies, PolicyError};
+use focusflow_mesh::server::{Mesh, MeshError};
+use focusflow_mesh::tls::{self, LoadError};
+use focusflow_proto::FILE_DESCRIPTOR_SET;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+pub use config::Config;
+
+use self::clock::{Clock, SystemClock, TimeAndIds};
+use self::page::PageSigner;
+use self::service::Store;
+use self::sql::{Database, OpenError, settings};
+
+const PAGE_KEY: &str = "page_token_key";
+const PAGE_KEY_LENGTH: usize = 32;
+
+/// The service with its ports bound and its database open, ready to [run](Storage::run).
+pub struct Storage {
+    node: Node,
+    store: Arc<Store>,
+    /// Tells streams without an end that it has come.
+    shutdown: CancellationToken,
+}
+
+/// Why the service cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// Its certificates cannot be used.
+    #[error(transparent)]
+    Credentials(#[from] LoadError),
+    /// The contract's policies cannot be read.
+    #[error("the contract cannot be used")]
+    Policies(#[from] PolicyError),
+    /// The contract and the services do not fit.
+    #[error(transparent)]
+    Mesh(#[from] MeshError),
+    /// The database cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The key that signs page tokens cannot be kept or used.
+    #[error("the key of page tokens cannot be used")]
+    PageKey(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A port cannot be bound.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+}
+
+/// Loads the certificates, brings the database up to date and binds the ports.
+pub async fn build(config: Config) -> Result<Storage, BuildError> {
+    build_with(config, Arc::new(SystemClock)).await
+}
+
+/// As [`build`], with a clock of the caller's.
+pub async fn build_with(config: Config, clock: Arc<dyn Clock>) -> Result<Storage, BuildError> {
+    let credentials = tls::watch_directory(&config.mesh.certificates, &config.mesh.trust_domain)?;
+    let health = Health::new();
+    let migrations = health.latch("migrations");
+    let database = Database::open(&config.database).await?;
+    drop(migrations);
+    let pages = page_signer(&database).await?;
+    let store = Arc::new(Store { database, time: TimeAndIds::new(clock), pages });
+
+    let shutdown = CancellationToken::new();
+    let mesh = Mesh::builder(Policies::from_descriptor_set(FILE_DESCRIPTOR_SET)?)
+        .impersonators(config.mesh.impersonators)
+        .health(&health);
+    let mesh = service::add_to(mesh, &store, &shutdown).build()?;
+
+    let node = Node::bind(config::PORT, config.listen, credentials, health, mesh).await?;
+    Ok(Storage { node, store, shutdown })
+}
+
+impl Storage {
+    /// Where the mesh reaches the service.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.node.local_addr()
+    }
+
+    /// Where probes and metrics are; `None` if the configuration leaves the admin port out.
+    pub fn admin_addr(&self) -> Option<SocketAddr> {
+        self.node.admin_addr()
+    }
+
+    /// What the shutdown says NOT_SERVING through.
+    pub fn health(&self) -> &Health {
+        self.node.health()
+    }
+
+    /// Serves until the shutdown, following the database's health meanwhile.
+    pub async fn run(self, drain: Drain) {
+        let database = self.store.database.clone();
+        let mut background = JoinSet::new();
+        background.spawn(upkeep::watch_health(database.clone(), self.node.health().clone()));
+        background.spawn(upkeep::forget_what_expired(self.store));
+        background.spawn(end_streams(self.shutdown, drain.clone()));
+        self.node.run(drain).await;
+        database.close().await;
+    }
+}
+
+async fn end_streams(shutdown: CancellationToken, drain: Drain) {
+    drain.draining().await;
+    shutdown.cancel();
+}
+
+/// The signer of page tokens. Its key is made once and kept in the database, so tokens outlive the process.
+async fn page_signer(database: &Database) -> Result<PageSigner, BuildError> {
+    let initial: [u8; PAGE_KEY_LENGTH] = rand::random();
+    let failed = |error: sqlx::Error| BuildError::PageKey(error.into());
+    let mut transaction = database.begin().await.map_err(failed)?;
+    let key = settings::get_or_insert(&mut transaction, PAGE_KEY, &initial).await.map_err(failed)?;
+    transaction.commit().await.map_err(failed)?;
+    PageSigner::new(&key).map_err(|error| BuildError::PageKey(error.into()))
+}

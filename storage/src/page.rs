@@ -1,0 +1,145 @@
+//! Page tokens: where the next page begins, in a form that clients can keep but not forge.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use uuid::Uuid;
+
+const SIZE_DEFAULT: i32 = 50;
+const SIZE_MAX: i32 = 1000;
+
+const TIME_LENGTH: usize = 8;
+const ID_LENGTH: usize = 16;
+const POSITION_LENGTH: usize = TIME_LENGTH + ID_LENGTH;
+
+/// A place in a list that is ordered by a time and an id.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Position {
+    /// The time by which the list is ordered.
+    pub time: DateTime<Utc>,
+    /// Orders what has the same time.
+    pub id: Uuid,
+}
+
+/// Signs page tokens and reads those that it signed.
+#[derive(Clone)]
+pub(crate) struct PageSigner {
+    mac: Hmac<Sha256>,
+}
+
+/// A token that this service did not give out for this list.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("is not a token of this list: use `next_page_token` with the request that it answered")]
+pub(crate) struct BadPageToken;
+
+impl PageSigner {
+    /// Signs with `key`, of which any length will do.
+    pub(crate) fn new(key: &[u8]) -> Result<Self, hmac::digest::InvalidLength> {
+        Ok(Self { mac: Hmac::new_from_slice(key)? })
+    }
+
+    /// A token for the page after `position`. It is bound to the person and to the query: all that decides what the
+    /// list shows, in any form that differs between queries.
+    pub(crate) fn token(&self, user_id: Uuid, query: &str, position: Position) -> String {
+        let mut token = Vec::with_capacity(POSITION_LENGTH + 32);
+        token.extend_from_slice(&position.time.timestamp_micros().to_be_bytes());
+        token.extend_from_slice(position.id.as_bytes());
+        let signature = self.sign(user_id, query, &token).finalize().into_bytes();
+        token.extend_from_slice(&signature);
+        URL_SAFE_NO_PAD.encode(token)
+    }
+
+    /// The position of a token that was given to this person for this query; `None` if `token` is empty.
+    pub(crate) fn position(&self, user_id: Uuid, query: &str, token: &str) -> Result<Option<Position>, BadPageToken> {
+        if token.is_empty() {
+            return Ok(None);
+        }
+        let token = URL_SAFE_NO_PAD.decode(token).map_err(|_| BadPageToken)?;
+        let (position, signature) = token.split_at_checked(POSITION_LENGTH).ok_or(BadPageToken)?;
+        self.sign(user_id, query, position).verify_slice(signature).map_err(|_| BadPageToken)?;
+        decode(position).map(Some).ok_or(BadPageToken)
+    }
+
+    fn sign(&self, user_id: Uuid, query: &str, position: &[u8]) -> Hmac<Sha256> {
+        let mut mac = self.mac.clone();
+        mac.update(user_id.as_bytes());
+        mac.update(position);
+        // Last, because it alone has no fixed length.
+        mac.update(query.as_bytes());
+        mac
+    }
+}
+
+impl std::fmt::Debug for PageSigner {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("PageSigner").finish_non_exhaustive()
+    }
+}
+
+fn decode(position: &[u8]) -> Option<Position> {
+    let (time, id) = position.split_first_chunk::<TIME_LENGTH>()?;
+    let time = DateTime::from_timestamp_micros(i64::from_be_bytes(*time))?;
+    Some(Position { time, id: Uuid::from_slice(id).ok()? })
+}
+
+/// The page size to use for the one that was asked for: 0 is the default, more than the most is the most. `None` if
+/// it is negative.
+pub(crate) fn size(asked: i32) -> Option<usize> {
+    let size = match asked {
+        0 => SIZE_DEFAULT,
+        size => size.min(SIZE_MAX),
+    };
+    usize::try_from(size).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const USER: Uuid = Uuid::from_u128(1);
+
+    fn signer() -> PageSigner {
+        PageSigner::new(b"a key of the test").unwrap()
+    }
+
+    fn position() -> Position {
+        Position { time: DateTime::from_timestamp_micros(1_234_567_890_123_456).unwrap(), id: Uuid::from_u128(7) }
+    }
+
+    #[test]
+    fn a_token_leads_back_to_its_position() {
+        let token = signer().token(USER, "query", position());
+        assert_eq!(signer().position(USER, "query", &token), Ok(Some(position())));
+        assert_eq!(signer().position(USER, "query", ""), Ok(None));
+    }
+
+    #[test]
+    fn a_token_is_good_for_one_person_one_query_and_one_key() {
+        let token = signer().token(USER, "query", position());
+        assert_eq!(signer().position(Uuid::from_u128(2), "query", &token), Err(BadPageToken));
+        assert_eq!(signer().position(USER, "another", &token), Err(BadPageToken));
+        assert_eq!(PageSigner::new(b"another").unwrap().position(USER, "query", &token), Err(BadPageToken));
+    }
+
+    #[test]
+    fn a_token_with_any_bit_changed_is_refused() {
+        let token = URL_SAFE_NO_PAD.decode(signer().token(USER, "query", position())).unwrap();
+        for index in 0..token.len() {
+            let mut forged = token.clone();
+            forged[index] ^= 1;
+            let forged = URL_SAFE_NO_PAD.encode(forged);
+            assert_eq!(signer().position(USER, "query", &forged), Err(BadPageToken), "byte {index}");
+        }
+        for garbage in ["!", "AAAA", "ünïcode"] {
+            assert_eq!(signer().position(USER, "query", garbage), Err(BadPageToken), "{garbage}");
+        }
+    }
+
+    #[test]
+    fn page_sizes_are_clamped() {
+        assert_eq!([0, 1, 1000, 5000].map(size), [Some(50), Some(1), Some(1000), Some(1000)]);
+        assert_eq!(size(-1), None);
+    }
+}

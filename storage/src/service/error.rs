@@ -1,0 +1,112 @@
+//! Why a request is refused, and the one place where that becomes a status.
+
+use std::time::Duration;
+
+use focusflow_mesh::refusal;
+use tonic::Status;
+use uuid::Uuid;
+
+use crate::domain::Problem;
+use crate::page::BadPageToken;
+
+/// When a client may try again after the database could not be reached.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Why a request is refused.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// A field is wrong.
+    #[error("{field}: {description}")]
+    Field { field: String, description: String },
+    /// There is no such thing among the person's.
+    #[error("{resource} {id} does not exist")]
+    NotFound { resource: &'static str, id: String },
+    /// There is one already.
+    #[error("{resource} {name} exists already")]
+    AlreadyExists { resource: &'static str, name: String },
+    /// Someone else has written it since it was read.
+    #[error("the etag is not current")]
+    EtagMismatch { current: String },
+    /// A second timer.
+    #[error("time log {id} is running")]
+    TimerRunning { id: Uuid },
+    /// No timer to stop.
+    #[error("no timer is running")]
+    TimerNotRunning,
+    /// An interval that is taken.
+    #[error("the interval overlaps time log {id}")]
+    Overlap { id: Uuid },
+    /// More than there may be of something.
+    #[error("there are {max} {things} already, which is the most")]
+    TooMany { things: &'static str, max: i64 },
+    /// A refresh token that does not open a session.
+    #[error("the refresh token {problem}")]
+    RefreshToken { reason: &'static str, problem: &'static str },
+    /// The database failed.
+    #[error("the database failed")]
+    Database(#[from] sqlx::Error),
+}
+
+impl Error {
+    /// A wrong field; `description` follows its name.
+    pub(crate) fn field(field: impl Into<String>, description: impl Into<String>) -> Self {
+        Self::Field { field: field.into(), description: description.into() }
+    }
+
+    pub(crate) fn not_found(resource: &'static str, id: Uuid) -> Self {
+        Self::NotFound { resource, id: id.to_string() }
+    }
+}
+
+/// Names the field that a problem is in.
+pub(crate) trait InField<T> {
+    fn in_field(self, field: &str) -> Result<T, Error>;
+}
+
+impl<T> InField<T> for Result<T, Problem> {
+    fn in_field(self, field: &str) -> Result<T, Error> {
+        self.map_err(|problem| Error::field(field, problem.to_string()))
+    }
+}
+
+impl From<BadPageToken> for Error {
+    fn from(error: BadPageToken) -> Self {
+        Self::field("page_token", error.to_string())
+    }
+}
+
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        let message = error.to_string();
+        match error {
+            Error::Field { field, description } => refusal::invalid_argument(field, description),
+            Error::NotFound { resource, id } => refusal::not_found(resource, id),
+            Error::AlreadyExists { resource, name } => refusal::already_exists(resource, name),
+            Error::EtagMismatch { current } => {
+                refusal::aborted("ETAG_MISMATCH", message, &[("current_etag", current.as_str())])
+            }
+            Error::TimerRunning { id } => {
+                refusal::failed_precondition("TIMER_RUNNING", message, &[("time_log_id", &id.to_string())])
+            }
+            Error::TimerNotRunning => refusal::failed_precondition("TIMER_NOT_RUNNING", message, &[]),
+            Error::Overlap { id } => {
+                refusal::failed_precondition("TIME_LOG_OVERLAP", message, &[("time_log_id", &id.to_string())])
+            }
+            Error::TooMany { max, .. } => {
+                refusal::failed_precondition("LIMIT_REACHED", message, &[("limit", &max.to_string())])
+            }
+            Error::RefreshToken { reason, .. } => refusal::unauthenticated(reason, message),
+            Error::Database(error) => database_status(&error),
+        }
+    }
+}
+
+fn database_status(error: &sqlx::Error) -> Status {
+    match error {
+        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => {
+            tracing::warn!(%error, "the database does not answer");
+            refusal::unavailable("DATABASE_UNAVAILABLE", "the database does not answer", Some(RETRY_AFTER))
+        }
+        error => refusal::internal("the database query", error),
+    }
+}

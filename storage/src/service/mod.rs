@@ -1,0 +1,78 @@
+//! The gRPC services: requests are parsed, one transaction does the work, the answer is what it left.
+
+mod category;
+mod change;
+mod credential;
+mod error;
+mod filter;
+mod history;
+mod import;
+mod request;
+mod task;
+mod time_log;
+mod unimplemented;
+mod user;
+
+use std::sync::Arc;
+
+use focusflow_mesh::context;
+use focusflow_mesh::server::MeshBuilder;
+use focusflow_proto::internal::v1::credential_service_server::CredentialServiceServer;
+use focusflow_proto::internal::v1::history_service_server::HistoryServiceServer;
+use focusflow_proto::v1::category_service_server::CategoryServiceServer;
+use focusflow_proto::v1::change_service_server::ChangeServiceServer;
+use focusflow_proto::v1::export_service_server::ExportServiceServer;
+use focusflow_proto::v1::habit_service_server::HabitServiceServer;
+use focusflow_proto::v1::import_service_server::ImportServiceServer;
+use focusflow_proto::v1::notification_service_server::NotificationServiceServer;
+use focusflow_proto::v1::report_service_server::ReportServiceServer;
+use focusflow_proto::v1::task_service_server::TaskServiceServer;
+use focusflow_proto::v1::time_log_service_server::TimeLogServiceServer;
+use focusflow_proto::v1::user_service_server::UserServiceServer;
+use tokio_util::sync::CancellationToken;
+use tonic::Request;
+use uuid::Uuid;
+
+use self::error::Error;
+use self::unimplemented::Unimplemented;
+use crate::clock::TimeAndIds;
+use crate::page::PageSigner;
+use crate::sql::{Database, Write};
+
+/// What the services work with.
+#[derive(Clone, Debug)]
+pub(crate) struct Store {
+    pub(crate) database: Database,
+    pub(crate) time: TimeAndIds,
+    pub(crate) pages: PageSigner,
+}
+
+/// Adds all services of this process. Streams without an end end at the `shutdown`.
+pub(crate) fn add_to(mesh: MeshBuilder, store: &Arc<Store>, shutdown: &CancellationToken) -> MeshBuilder {
+    let imports = ImportServiceServer::new(import::Imports::new(store));
+    mesh.add_service(UserServiceServer::new(user::Users::new(store)))
+        .add_service(CategoryServiceServer::new(category::Categories::new(store)))
+        .add_service(TaskServiceServer::new(task::Tasks::new(store)))
+        .add_service(TimeLogServiceServer::new(time_log::TimeLogs::new(store)))
+        .add_service(ChangeServiceServer::new(change::Changes::new(store, shutdown)))
+        .add_service(imports.max_decoding_message_size(import::MESSAGE_BYTES_MAX))
+        .add_service(CredentialServiceServer::new(credential::Credentials::new(store)))
+        .add_service(HistoryServiceServer::new(history::History::new(store)))
+        .add_service(ExportServiceServer::new(Unimplemented))
+        .add_service(HabitServiceServer::new(Unimplemented))
+        .add_service(NotificationServiceServer::new(Unimplemented))
+        .add_service(ReportServiceServer::new(Unimplemented))
+}
+
+impl Store {
+    /// Begins a write of the person's.
+    async fn write(&self, user_id: Uuid) -> Result<Write, Error> {
+        self.database.write(user_id, self.time.now()).await?.ok_or_else(|| Error::not_found("user", user_id))
+    }
+}
+
+/// The person whose request it is, and what they ask for.
+fn authenticated<T>(request: Request<T>) -> Result<(Uuid, T), tonic::Status> {
+    let user_id = context::user_id(&request)?;
+    Ok((user_id, request.into_inner()))
+}

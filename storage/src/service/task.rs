@@ -1,0 +1,223 @@
+//! What a person means to do.
+
+mod wire;
+
+use std::sync::Arc;
+
+use focusflow_proto::v1;
+use focusflow_proto::v1::task_service_server::TaskService;
+use tonic::{Request, Response, Status as GrpcStatus, async_trait};
+use uuid::Uuid;
+
+use super::error::{Error, InField as _};
+use super::request::{Creation, check_etag, id, page_size, required, unsupported};
+use super::{Store, authenticated, category, time_log};
+use crate::domain::change::{Action, Resource};
+use crate::domain::task::{Status, TRASH_RETENTION, Task};
+use crate::domain::text::TaskTitle;
+use crate::page::Position;
+use crate::sql::{Connection, Write, tasks};
+
+/// Implements `TaskService`.
+#[derive(Debug)]
+pub(crate) struct Tasks {
+    store: Arc<Store>,
+}
+
+impl Tasks {
+    pub(crate) fn new(store: &Arc<Store>) -> Self {
+        Self { store: Arc::clone(store) }
+    }
+
+    async fn list(&self, user_id: Uuid, request: v1::ListTasksRequest) -> Result<v1::ListTasksResponse, Error> {
+        unsupported("order_by", &request.order_by)?;
+        unsupported("query", &request.query)?;
+        let size = page_size(request.page_size)?;
+        let conditions = super::filter::parse(&request.filter)?;
+        let query = format!("ListTasks {} {}", request.show_deleted, request.filter);
+        let listing = tasks::Listing {
+            user_id,
+            conditions: &conditions,
+            show_deleted: request.show_deleted,
+            after: self.store.pages.position(user_id, &query, &request.page_token)?,
+            // One more tells whether there is a next page.
+            limit: i64::try_from(size + 1).unwrap_or(i64::MAX),
+        };
+
+        let mut found = tasks::list(&mut *self.store.database.read().await?, &listing).await?;
+        let has_next = found.len() > size;
+        found.truncate(size);
+        let last = found.last().filter(|_| has_next).map(|task| Position { time: task.create_time, id: task.id });
+        let next_page_token = last.map(|last| self.store.pages.token(user_id, &query, last)).unwrap_or_default();
+        Ok(v1::ListTasksResponse { tasks: found.into_iter().map(Into::into).collect(), next_page_token })
+    }
+
+    async fn get(&self, user_id: Uuid, request: v1::GetTaskRequest) -> Result<Task, Error> {
+        let id = id("id", &request.id)?;
+        find(&mut *self.store.database.read().await?, user_id, id).await
+    }
+
+    async fn create(&self, user_id: Uuid, request: v1::CreateTaskRequest) -> Result<Task, Error> {
+        let values = required("task", request.task)?;
+        let creation = Creation::parse("CreateTask", &request.request_id)?;
+        let title = TaskTitle::parse(&values.title).in_field("task.title")?;
+        let now = self.store.time.now();
+        let mut task = Task::new(self.store.time.new_id(), title, now);
+        wire::set_all(&mut task, &values, now)?;
+
+        let mut write = self.store.write(user_id).await?;
+        if let Some(id) = creation.made_before(&mut write).await? {
+            return tasks::find(write.connection(), user_id, id).await?.ok_or_else(|| Error::not_found("task", id));
+        }
+        check_references(&mut write, None, &task).await?;
+        tasks::insert(write.connection(), user_id, std::slice::from_ref(&task)).await?;
+        creation.made(&mut write, task.id).await?;
+        write.record(Resource::Task, task.id, Action::Created);
+        write.commit().await?;
+        Ok(task)
+    }
+
+    async fn update(&self, user_id: Uuid, request: v1::UpdateTaskRequest) -> Result<Task, Error> {
+        let values = required("task", request.task)?;
+        let id = id("task.id", &values.id)?;
+        let fields = wire::FIELDS.resolve(request.update_mask.as_ref(), |field| wire::is_set(&values, field))?;
+
+        let mut write = self.store.write(user_id).await?;
+        let before = find(write.connection(), user_id, id).await?;
+        check_etag(&values.etag, before.version)?;
+        let mut task = before.clone();
+        for field in fields {
+            wire::set(&mut task, field, &values, write.now())?;
+        }
+        self.replace(write, before, task).await
+    }
+
+    async fn complete(&self, user_id: Uuid, request: v1::CompleteTaskRequest) -> Result<Task, Error> {
+        let id = id("id", &request.id)?;
+        let mut write = self.store.write(user_id).await?;
+        let before = find(write.connection(), user_id, id).await?;
+        check_etag(&request.etag, before.version)?;
+        let mut task = before.clone();
+        task.set_status(Status::Completed, write.now());
+        self.replace(write, before, task).await
+    }
+
+    /// Writes `task` in the place of `before`; nothing if they are equal.
+    async fn replace(&self, mut write: Write, before: Task, mut task: Task) -> Result<Task, Error> {
+        if task == before {
+            return Ok(task);
+        }
+        check_references(&mut write, Some(&before), &task).await?;
+        task.version += 1;
+        task.update_time = write.now();
+        let user_id = write.user_id();
+        tasks::update(write.connection(), user_id, &task, task.tags != before.tags).await?;
+        write.record(Resource::Task, task.id, Action::Updated);
+        if task.status == Status::Completed && time_log::stop_timer_of(&mut write, task.id).await? {
+            task = find(write.connection(), user_id, task.id).await?;
+        }
+        write.commit().await?;
+        Ok(task)
+    }
+
+    async fn delete(&self, user_id: Uuid, request: v1::DeleteTaskRequest) -> Result<(), Error> {
+        let id = id("id", &request.id)?;
+        let mut write = self.store.write(user_id).await?;
+        let mut task = find(write.connection(), user_id, id).await?;
+        check_etag(&request.etag, task.version)?;
+        // A timer must not run on for what the person no longer sees; its time is kept.
+        if time_log::stop_timer_of(&mut write, id).await? {
+            task = find(write.connection(), user_id, id).await?;
+        }
+        task.delete_time = Some(write.now());
+        task.update_time = write.now();
+        task.version += 1;
+        tasks::update(write.connection(), user_id, &task, false).await?;
+        write.record(Resource::Task, id, Action::Deleted);
+        write.commit().await?;
+        Ok(())
+    }
+
+    async fn undelete(&self, user_id: Uuid, request: v1::UndeleteTaskRequest) -> Result<Task, Error> {
+        let id = id("id", &request.id)?;
+        let mut write = self.store.write(user_id).await?;
+        let now = write.now();
+        let task = tasks::find(write.connection(), user_id, id).await?;
+        let mut task = task.ok_or_else(|| Error::not_found("task", id))?;
+        match task.delete_time {
+            None => return Ok(task),
+            Some(delete_time) if delete_time + TRASH_RETENTION <= now => return Err(Error::not_found("task", id)),
+            Some(_) => task.delete_time = None,
+        }
+        task.update_time = now;
+        task.version += 1;
+        tasks::update(write.connection(), user_id, &task, false).await?;
+        // Those who watch were told that it is gone, so to them it is new.
+        write.record(Resource::Task, id, Action::Created);
+        write.commit().await?;
+        Ok(task)
+    }
+}
+
+#[async_trait]
+impl TaskService for Tasks {
+    async fn list_tasks(
+        &self,
+        request: Request<v1::ListTasksRequest>,
+    ) -> Result<Response<v1::ListTasksResponse>, GrpcStatus> {
+        let (user_id, request) = authenticated(request)?;
+        Ok(Response::new(self.list(user_id, request).await?))
+    }
+
+    async fn get_task(&self, request: Request<v1::GetTaskRequest>) -> Result<Response<v1::Task>, GrpcStatus> {
+        let (user_id, request) = authenticated(request)?;
+        Ok(Response::new(self.get(user_id, request).await?.into()))
+    }
+
+    async fn create_task(&self, request: Request<v1::CreateTaskRequest>) -> Result<Response<v1::Task>, GrpcStatus> {
+        let (user_id, request) = authenticated(request)?;
+        Ok(Response::new(self.create(user_id, request).await?.into()))
+    }
+
+    async fn update_task(&self, request: Request<v1::UpdateTaskRequest>) -> Result<Response<v1::Task>, GrpcStatus> {
+        let (user_id, request) = authenticated(request)?;
+        Ok(Response::new(self.update(user_id, request).await?.into()))
+    }
+
+    async fn delete_task(&self, request: Request<v1::DeleteTaskRequest>) -> Result<Response<()>, GrpcStatus> {
+        let (user_id, request) = authenticated(request)?;
+        Ok(Response::new(self.delete(user_id, request).await?))
+    }
+
+    async fn undelete_task(&self, request: Request<v1::UndeleteTaskRequest>) -> Result<Response<v1::Task>, GrpcStatus> {
+        let (user_id, request) = authenticated(request)?;
+        Ok(Response::new(self.undelete(user_id, request).await?.into()))
+    }
+
+    async fn complete_task(&self, request: Request<v1::CompleteTaskRequest>) -> Result<Response<v1::Task>, GrpcStatus> {
+        let (user_id, request) = authenticated(request)?;
+        Ok(Response::new(self.complete(user_id, request).await?.into()))
+    }
+}
+
+/// One of the person's tasks that is not in the trash.
+pub(super) async fn find(connection: &mut Connection, user_id: Uuid, id: Uuid) -> Result<Task, Error> {
+    let task = tasks::find(connection, user_id, id).await?;
+    task.filter(|task| task.delete_time.is_none()).ok_or_else(|| Error::not_found("task", id))
+}
+
+/// Checks that category and parent, where they are new, are the person's own, and that no task becomes a part of
+/// itself.
+async fn check_references(write: &mut Write, before: Option<&Task>, task: &Task) -> Result<(), Error> {
+    let user_id = write.user_id();
+    if let Some(category_id) = task.category_id.filter(|id| before.and_then(|task| task.category_id) != Some(*id)) {
+        category::find(write.connection(), user_id, category_id).await?;
+    }
+    if let Some(parent_id) = task.parent_id.filter(|id| before.and_then(|task| task.parent_id) != Some(*id)) {
+        find(write.connection(), user_id, parent_id).await?;
+        if tasks::has_ancestor(write.connection(), user_id, parent_id, task.id).await? {
+            return Err(Error::field("task.parent_id", "must not be the task itself or one of its parts"));
+        }
+    }
+    Ok(())
+}

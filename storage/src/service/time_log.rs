@@ -1,0 +1,337 @@
+//! What the person's time went into.
+
+mod summary;
+mod wire;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use focusflow_proto::v1;
+use focusflow_proto::v1::time_log_service_server::TimeLogService;
+use tonic::{Request, Response, Status, async_trait};
+use uuid::Uuid;
+
+use super::error::{Error, InField as _};
+use super::request::{Creation, id, optional_id, optional_time, page_size, required};
+use super::{Store, authenticated, task};
+use crate::domain::change::{Action, Resource};
+use crate::domain::text::Notes;
+use crate::domain::time_log::{Interval, OverlapPolicy, TimeLog, fit};
+use crate::page::Position;
+use crate::sql::{Connection, Write, tasks, time_logs};
+
+/// Implements `TimeLogService`.
+#[derive(Debug)]
+pub(crate) struct TimeLogs {
+    store: Arc<Store>,
+}
+
+impl TimeLogs {
+    pub(crate) fn new(store: &Arc<Store>) -> Self {
+        Self { store: Arc::clone(store) }
+    }
+
+    async fn list(&self, user_id: Uuid, request: v1::ListTimeLogsRequest) -> Result<v1::ListTimeLogsResponse, Error> {
+        let size = page_size(request.page_size)?;
+        let ending_after = optional_time("start_time", request.start_time)?;
+        let starting_before = optional_time("end_time", request.end_time)?;
+        let task_id = optional_id("task_id", &request.task_id)?;
+        let query = format!("ListTimeLogs {ending_after:?} {starting_before:?} {task_id:?}");
+        let listing = time_logs::Listing {
+            user_id,
+            task_id,
+            ending_after,
+            starting_before,
+            after: self.store.pages.position(user_id, &query, &request.page_token)?,
+            // One more tells whether there is a next page.
+            limit: i64::try_from(size + 1).unwrap_or(i64::MAX),
+        };
+
+        let mut connection = self.store.database.read().await?;
+        if let Some(task_id) = task_id {
+            task::find(&mut connection, user_id, task_id).await?;
+        }
+        let mut found = time_logs::list(&mut connection, &listing).await?;
+        let has_next = found.len() > size;
+        found.truncate(size);
+        let last = found.last().filter(|_| has_next).map(|log| Position { time: log.start_time, id: log.id });
+        let next_page_token = last.map(|last| self.store.pages.token(user_id, &query, last)).unwrap_or_default();
+        Ok(v1::ListTimeLogsResponse { time_logs: found.into_iter().map(Into::into).collect(), next_page_token })
+    }
+
+    async fn get(&self, user_id: Uuid, request: v1::GetTimeLogRequest) -> Result<TimeLog, Error> {
+        let id = id("id", &request.id)?;
+        find(&mut *self.store.database.read().await?, user_id, id).await
+    }
+
+    async fn running(&self, user_id: Uuid) -> Result<TimeLog, Error> {
+        let running = time_logs::find_running(&mut *self.store.database.read().await?, user_id).await?;
+        running.ok_or_else(|| Error::NotFound { resource: "time log", id: "running".to_owned() })
+    }
+
+    async fn create(&self, user_id: Uuid, request: v1::CreateTimeLogRequest) -> Result<TimeLog, Error> {
+        let values = required("time_log", request.time_log)?;
+        let creation = Creation::parse("CreateTimeLog", &request.request_id)?;
+        let policy = wire::overlap_policy(request.overlap_policy)?;
+        let wanted = wire::interval(
+            required("time_log.start_time", optional_time("time_log.start_time", values.start_time)?)?,
+            required("time_log.end_time", optional_time("time_log.end_time", values.end_time)?)?,
+        )?;
+        let notes = Notes::parse(&values.notes).in_field("time_log.notes")?;
+        let task_id = optional_id("time_log.task_id", &values.task_id)?;
+
+        let mut write = self.store.write(user_id).await?;
+        if let Some(id) = creation.made_before(&mut write).await? {
+            return find(write.connection(), user_id, id).await;
+        }
+        check_task(&mut write, task_id).await?;
+        let free = fit_in(&mut write, wanted, None, policy).await?;
+        let mut log = self.new_log(&write, task_id, notes, free.start());
+        log.end_time = Some(free.end());
+        log.manual = true;
+        time_logs::insert(write.connection(), user_id, std::slice::from_ref(&log)).await?;
+        creation.made(&mut write, log.id).await?;
+        write.record(Resource::TimeLog, log.id, Action::Created);
+        sum_up(&mut write, task_id).await?;
+        write.commit().await?;
+        Ok(log)
+    }
+
+    async fn start(&self, user_id: Uuid, request: v1::StartTimeLogRequest) -> Result<TimeLog, Error> {
+        let creation = Creation::parse("StartTimeLog", &request.request_id)?;
+        let notes = Notes::parse(&request.notes).in_field("notes")?;
+        let task_id = optional_id("task_id", &request.task_id)?;
+
+        let mut write = self.store.write(user_id).await?;
+        if let Some(id) = creation.made_before(&mut write).await? {
+            return find(write.connection(), user_id, id).await;
+        }
+        check_task(&mut write, task_id).await?;
+        let now = write.now();
+        let log = self.new_log(&write, task_id, notes, now);
+        // The index decides, so that of two devices that start at once one only does.
+        if !time_logs::insert_running(write.connection(), user_id, &log).await? {
+            let running = time_logs::find_running(write.connection(), user_id).await?;
+            return Err(Error::TimerRunning { id: running.map(|log| log.id).unwrap_or_default() });
+        }
+        check_free(&mut write, &log).await?;
+        creation.made(&mut write, log.id).await?;
+        write.record(Resource::TimeLog, log.id, Action::Created);
+        write.commit().await?;
+        Ok(log)
+    }
+
+    async fn stop(&self, user_id: Uuid, request: v1::StopTimeLogRequest) -> Result<TimeLog, Error> {
+        let wanted = optional_id("id", &request.id)?;
+        let mut write = self.store.write(user_id).await?;
+        if let Some(id) = wanted {
+            find(write.connection(), user_id, id).await?;
+        }
+        let running = time_logs::find_running(write.connection(), user_id).await?;
+        let running = running.filter(|log| wanted.is_none_or(|id| id == log.id)).ok_or(Error::TimerNotRunning)?;
+        let log = stop(&mut write, running).await?;
+        write.commit().await?;
+        Ok(log)
+    }
+
+    async fn update(&self, user_id: Uuid, request: v1::UpdateTimeLogRequest) -> Result<TimeLog, Error> {
+        let values = required("time_log", request.time_log)?;
+        let id = id("time_log.id", &values.id)?;
+        let fields = wire::FIELDS.resolve(request.update_mask.as_ref(), |field| wire::is_set(&values, field))?;
+        let policy = wire::overlap_policy(request.overlap_policy)?;
+
+        let mut write = self.store.write(user_id).await?;
+        let before = find(write.connection(), user_id, id).await?;
+        let mut log = before.clone();
+        for field in fields {
+            wire::set(&mut log, field, &values)?;
+        }
+        if log == before {
+            return Ok(log);
+        }
+        if log.task_id != before.task_id {
+            check_task(&mut write, log.task_id).await?;
+        }
+        if (log.start_time, log.end_time) != (before.start_time, before.end_time) {
+            refit(&mut write, &mut log, policy).await?;
+        }
+        log.update_time = write.now();
+        time_logs::update(write.connection(), user_id, &log).await?;
+        write.record(Resource::TimeLog, id, Action::Updated);
+        if (log.task_id, log.duration_micros()) != (before.task_id, before.duration_micros()) {
+            sum_up(&mut write, before.task_id).await?;
+            sum_up(&mut write, log.task_id.filter(|id| before.task_id != Some(*id))).await?;
+        }
+        write.commit().await?;
+        Ok(log)
+    }
+
+    async fn delete(&self, user_id: Uuid, request: v1::DeleteTimeLogRequest) -> Result<(), Error> {
+        let id = id("id", &request.id)?;
+        let mut write = self.store.write(user_id).await?;
+        let log = find(write.connection(), user_id, id).await?;
+        time_logs::delete(write.connection(), user_id, id).await?;
+        write.record(Resource::TimeLog, id, Action::Deleted);
+        if log.end_time.is_some() {
+            sum_up(&mut write, log.task_id).await?;
+        }
+        write.commit().await?;
+        Ok(())
+    }
+
+    /// A running timer of `write`'s time.
+    fn new_log(&self, write: &Write, task_id: Option<Uuid>, notes: Notes, start_time: DateTime<Utc>) -> TimeLog {
+        TimeLog {
+            id: self.store.time.new_id(),
+            task_id,
+            start_time,
+            end_time: None,
+            notes,
+            manual: false,
+            create_time: write.now(),
+            update_time: write.now(),
+        }
+    }
+}
+
+#[async_trait]
+impl TimeLogService for TimeLogs {
+    async fn list_time_logs(
+        &self,
+        request: Request<v1::ListTimeLogsRequest>,
+    ) -> Result<Response<v1::ListTimeLogsResponse>, Status> {
+        let (user_id, request) = authenticated(request)?;
+        Ok(Response::new(self.list(user_id, request).await?))
+    }
+
+    async fn get_time_log(&self, request: Request<v1::GetTimeLogRequest>) -> Result<Response<v1::TimeLog>, Status> {
+        let (user_id, request) = authenticated(request)?;
+        Ok(Response::new(self.get(user_id, request).await?.into()))
+    }
+
+    async fn create_time_log(
+        &self,
+        request: Request<v1::CreateTimeLogRequest>,
+    ) -> Result<Response<v1::TimeLog>, Status> {
+        let (user_id, request) = authenticated(request)?;
+        Ok(Response::new(self.create(user_id, request).await?.into()))
+    }
+
+    async fn update_time_log(
+        &self,
+        request: Request<v1::UpdateTimeLogRequest>,
+    ) -> Result<Response<v1::TimeLog>, Status> {
+        let (user_id, request) = authenticated(request)?;
+        Ok(Response::new(self.update(user_id, request).await?.into()))
+    }
+
+    async fn delete_time_log(&self, request: Request<v1::DeleteTimeLogRequest>) -> Result<Response<()>, Status> {
+        let (user_id, request) = authenticated(request)?;
+        Ok(Response::new(self.delete(user_id, request).await?))
+    }
+
+    async fn start_time_log(&self, request: Request<v1::StartTimeLogRequest>) -> Result<Response<v1::TimeLog>, Status> {
+        let (user_id, request) = authenticated(request)?;
+        Ok(Response::new(self.start(user_id, request).await?.into()))
+    }
+
+    async fn stop_time_log(&self, request: Request<v1::StopTimeLogRequest>) -> Result<Response<v1::TimeLog>, Status> {
+        let (user_id, request) = authenticated(request)?;
+        Ok(Response::new(self.stop(user_id, request).await?.into()))
+    }
+
+    async fn get_running_time_log(
+        &self,
+        request: Request<v1::GetRunningTimeLogRequest>,
+    ) -> Result<Response<v1::TimeLog>, Status> {
+        let (user_id, _) = authenticated(request)?;
+        Ok(Response::new(self.running(user_id).await?.into()))
+    }
+
+    async fn summarize_time_logs(
+        &self,
+        request: Request<v1::SummarizeTimeLogsRequest>,
+    ) -> Result<Response<v1::SummarizeTimeLogsResponse>, Status> {
+        let (user_id, request) = authenticated(request)?;
+        Ok(Response::new(summary::summarize(&self.store, user_id, &request).await?))
+    }
+}
+
+/// Stops the person's timer if it runs for this task. Answers whether it did.
+pub(super) async fn stop_timer_of(write: &mut Write, task_id: Uuid) -> Result<bool, Error> {
+    let user_id = write.user_id();
+    let running = time_logs::find_running(write.connection(), user_id).await?;
+    match running.filter(|log| log.task_id == Some(task_id)) {
+        Some(running) => stop(write, running).await.map(|_| true),
+        None => Ok(false),
+    }
+}
+
+/// Ends a running timer now, or where the next log begins if that was entered ahead of time.
+async fn stop(write: &mut Write, mut log: TimeLog) -> Result<TimeLog, Error> {
+    let (user_id, now) = (write.user_id(), write.now());
+    let next_start = time_logs::next_start(write.connection(), user_id, log.start_time, log.id).await?;
+    let end = next_start.map_or(now, |next| next.min(now));
+    // The clock may have been put back since the start.
+    log.end_time = Some(end.max(log.start_time));
+    log.update_time = now;
+    time_logs::update(write.connection(), user_id, &log).await?;
+    write.record(Resource::TimeLog, log.id, Action::Updated);
+    sum_up(write, log.task_id).await?;
+    Ok(log)
+}
+
+async fn find(connection: &mut Connection, user_id: Uuid, id: Uuid) -> Result<TimeLog, Error> {
+    time_logs::find(connection, user_id, id).await?.ok_or_else(|| Error::not_found("time log", id))
+}
+
+async fn check_task(write: &mut Write, task_id: Option<Uuid>) -> Result<(), Error> {
+    let user_id = write.user_id();
+    match task_id {
+        Some(task_id) => task::find(write.connection(), user_id, task_id).await.map(drop),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a timer that starts within another log.
+async fn check_free(write: &mut Write, log: &TimeLog) -> Result<(), Error> {
+    let instant = Interval::parse(log.start_time, log.start_time + chrono::TimeDelta::microseconds(1));
+    let instant = instant.in_field("start_time")?;
+    fit_in(write, instant, Some(log.id), OverlapPolicy::Refuse).await.map(drop)
+}
+
+/// Fits a log whose interval was changed beside the others. A running one reaches as far as now.
+async fn refit(write: &mut Write, log: &mut TimeLog, policy: OverlapPolicy) -> Result<(), Error> {
+    let Some(end) = log.end_time else {
+        if log.start_time > write.now() {
+            return Err(Error::field("time_log.start_time", "must not be in the future while the timer runs"));
+        }
+        let end = write.now().max(log.start_time + chrono::TimeDelta::microseconds(1));
+        let wanted = wire::interval(log.start_time, end)?;
+        fit_in(write, wanted, Some(log.id), OverlapPolicy::Refuse).await?;
+        return Ok(());
+    };
+    let free = fit_in(write, wire::interval(log.start_time, end)?, Some(log.id), policy).await?;
+    (log.start_time, log.end_time) = (free.start(), Some(free.end()));
+    Ok(())
+}
+
+async fn fit_in(
+    write: &mut Write,
+    wanted: Interval,
+    except: Option<Uuid>,
+    policy: OverlapPolicy,
+) -> Result<Interval, Error> {
+    let user_id = write.user_id();
+    let others = time_logs::around(write.connection(), user_id, wanted.start(), wanted.end(), except).await?;
+    fit(wanted, &others, policy).map_err(|id| Error::Overlap { id })
+}
+
+/// Adds up the time of a task whose logs changed.
+async fn sum_up(write: &mut Write, task_id: Option<Uuid>) -> Result<(), Error> {
+    let Some(task_id) = task_id else { return Ok(()) };
+    let (user_id, now) = (write.user_id(), write.now());
+    tasks::sum_logs(write.connection(), user_id, task_id, now).await?;
+    write.record(Resource::Task, task_id, Action::Updated);
+    Ok(())
+}

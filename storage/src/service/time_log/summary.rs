@@ -1,0 +1,88 @@
+//! Totals of logged time.
+
+use std::collections::BTreeMap;
+
+use focusflow_proto::v1;
+use focusflow_proto::v1::summarize_time_logs_request::GroupBy as WireGroupBy;
+use uuid::Uuid;
+
+use crate::domain::totals::{self, GroupBy, TaskFacts, Total};
+use crate::service::Store;
+use crate::service::error::Error;
+use crate::service::request::optional_time;
+use crate::sql::{time_logs, users};
+
+/// Adds up the person's finished logs; a running timer counts once it is stopped.
+pub(super) async fn summarize(
+    store: &Store,
+    user_id: Uuid,
+    request: &v1::SummarizeTimeLogsRequest,
+) -> Result<v1::SummarizeTimeLogsResponse, Error> {
+    let start = optional_time("start_time", request.start_time)?;
+    let end = optional_time("end_time", request.end_time)?;
+    if let (Some(start), Some(end)) = (start, end)
+        && end <= start
+    {
+        return Err(Error::field("end_time", "must be later than the start time"));
+    }
+    let group_by = group_by(request.group_by)?;
+
+    let mut snapshot = store.database.snapshot().await?;
+    let user = users::find(&mut snapshot, user_id).await?.ok_or_else(|| Error::not_found("user", user_id))?;
+    let found = time_logs::finished_between(&mut snapshot, user_id, start, end).await?;
+    let tags = match group_by {
+        GroupBy::Tag => time_logs::tags_between(&mut snapshot, user_id, start, end).await?,
+        _ => Vec::new(),
+    };
+    drop(snapshot);
+
+    // Ten years of logs are some milliseconds of work, too long to keep other requests of this thread waiting.
+    let rule = user.day_rule();
+    let totals = tokio::task::spawn_blocking(move || {
+        let tasks = task_facts(&found, tags);
+        let logs: Vec<_> = found.iter().filter_map(|found| totals::clip(found.log, start, end)).collect();
+        totals::summarize(&logs, &tasks, group_by, rule)
+    });
+    let totals = totals.await.map_err(|_| sqlx::Error::PoolClosed)?;
+    Ok(v1::SummarizeTimeLogsResponse { totals: totals.into_iter().map(Into::into).collect() })
+}
+
+fn task_facts(found: &[time_logs::Finished], tags: Vec<(Uuid, String)>) -> BTreeMap<Uuid, TaskFacts> {
+    let mut facts = BTreeMap::<Uuid, TaskFacts>::new();
+    for found in found {
+        let Some(task_id) = found.log.task_id else { continue };
+        facts.entry(task_id).or_insert_with(|| TaskFacts {
+            category_id: found.category_id,
+            estimated_minutes: found.estimated_minutes.unwrap_or_default(),
+            tags: Vec::new(),
+        });
+    }
+    for (task_id, tag) in tags {
+        facts.entry(task_id).or_default().tags.push(tag);
+    }
+    facts
+}
+
+fn group_by(value: i32) -> Result<GroupBy, Error> {
+    match WireGroupBy::try_from(value) {
+        Ok(WireGroupBy::Unspecified | WireGroupBy::Day) => Ok(GroupBy::Day),
+        Ok(WireGroupBy::Week) => Ok(GroupBy::Week),
+        Ok(WireGroupBy::Month) => Ok(GroupBy::Month),
+        Ok(WireGroupBy::Tag) => Ok(GroupBy::Tag),
+        Ok(WireGroupBy::Category) => Ok(GroupBy::Category),
+        Ok(WireGroupBy::Task) => Ok(GroupBy::Task),
+        Err(_) => Err(Error::field("group_by", format!("has no value {value}"))),
+    }
+}
+
+impl From<Total> for v1::TimeTotal {
+    fn from(total: Total) -> Self {
+        Self {
+            key: total.key,
+            minutes: total.minutes,
+            log_count: i32::try_from(total.log_count).unwrap_or(i32::MAX),
+            task_count: i32::try_from(total.task_count).unwrap_or(i32::MAX),
+            estimated_minutes: total.estimated_minutes,
+        }
+    }
+}

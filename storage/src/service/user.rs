@@ -1,0 +1,130 @@
+//! The signed-in person's own account and settings.
+
+use std::sync::Arc;
+
+use focusflow_proto::v1;
+use focusflow_proto::v1::user_service_server::UserService;
+use tonic::{Request, Response, Status, async_trait};
+use uuid::Uuid;
+
+use super::error::{Error, InField as _};
+use super::request::{Fields, required, timestamp};
+use super::{Store, authenticated};
+use crate::domain::change::{Action, Resource};
+use crate::domain::text::PersonName;
+use crate::domain::user::{DayStart, Tier, TimeZone, User, WorkingHours};
+use crate::sql::users;
+
+const FIELDS: Fields = Fields {
+    mutable: &["first_name", "last_name", "time_zone", "day_start_minutes", "working_hours"],
+    output_only: &["id", "tier", "email_verified", "create_time", "update_time"],
+};
+
+/// Implements `UserService`.
+#[derive(Debug)]
+pub(crate) struct Users {
+    store: Arc<Store>,
+}
+
+impl Users {
+    pub(crate) fn new(store: &Arc<Store>) -> Self {
+        Self { store: Arc::clone(store) }
+    }
+
+    async fn get(&self, user_id: Uuid) -> Result<User, Error> {
+        let mut connection = self.store.database.read().await?;
+        users::find(&mut connection, user_id).await?.ok_or_else(|| Error::not_found("user", user_id))
+    }
+
+    async fn update(&self, user_id: Uuid, request: v1::UpdateMeRequest) -> Result<User, Error> {
+        let values = required("user", request.user)?;
+        let fields = FIELDS.resolve(request.update_mask.as_ref(), |field| is_set(&values, field))?;
+
+        let mut write = self.store.write(user_id).await?;
+        let before =
+            users::find(write.connection(), user_id).await?.ok_or_else(|| Error::not_found("user", user_id))?;
+        let mut user = before.clone();
+        for field in fields {
+            set(&mut user, field, &values)?;
+        }
+        if user == before {
+            return Ok(user);
+        }
+        user.update_time = write.now();
+        users::update(write.connection(), &user).await?;
+        write.record(Resource::User, user_id, Action::Updated);
+        write.commit().await?;
+        Ok(user)
+    }
+}
+
+#[async_trait]
+impl UserService for Users {
+    async fn get_me(&self, request: Request<v1::GetMeRequest>) -> Result<Response<v1::User>, Status> {
+        let (user_id, _) = authenticated(request)?;
+        Ok(Response::new(self.get(user_id).await?.into()))
+    }
+
+    async fn update_me(&self, request: Request<v1::UpdateMeRequest>) -> Result<Response<v1::User>, Status> {
+        let (user_id, request) = authenticated(request)?;
+        Ok(Response::new(self.update(user_id, request).await?.into()))
+    }
+}
+
+fn is_set(values: &v1::User, field: &str) -> bool {
+    match field {
+        "first_name" => !values.first_name.is_empty(),
+        "last_name" => !values.last_name.is_empty(),
+        "time_zone" => !values.time_zone.is_empty(),
+        "day_start_minutes" => values.day_start_minutes != 0,
+        "working_hours" => values.working_hours.is_some(),
+        _ => false,
+    }
+}
+
+fn set(user: &mut User, field: &str, values: &v1::User) -> Result<(), Error> {
+    match field {
+        "first_name" => user.first_name = PersonName::parse(&values.first_name).in_field("user.first_name")?,
+        "last_name" => user.last_name = PersonName::parse(&values.last_name).in_field("user.last_name")?,
+        "time_zone" => user.time_zone = TimeZone::parse(&values.time_zone).in_field("user.time_zone")?,
+        "day_start_minutes" => {
+            user.day_start = DayStart::parse(values.day_start_minutes).in_field("user.day_start_minutes")?;
+        }
+        "working_hours" => user.working_hours = working_hours(values.working_hours.as_ref())?,
+        _ => {}
+    }
+    Ok(())
+}
+
+/// The working hours in a user's fields; absent, they are the default.
+pub(super) fn working_hours(hours: Option<&v1::WorkingHours>) -> Result<WorkingHours, Error> {
+    let Some(hours) = hours else { return Ok(WorkingHours::default()) };
+    WorkingHours::parse(hours.start_minutes, hours.end_minutes, hours.weekdays.clone()).in_field("user.working_hours")
+}
+
+impl From<User> for v1::User {
+    fn from(user: User) -> Self {
+        let tier = match user.tier {
+            Tier::Free => v1::user::Tier::Free,
+            Tier::Premium => v1::user::Tier::Premium,
+            Tier::Enterprise => v1::user::Tier::Enterprise,
+        };
+        Self {
+            id: user.id.to_string(),
+            email: user.email.into(),
+            first_name: user.first_name.into(),
+            last_name: user.last_name.into(),
+            time_zone: user.time_zone.name().to_owned(),
+            day_start_minutes: user.day_start.minutes(),
+            working_hours: Some(v1::WorkingHours {
+                start_minutes: user.working_hours.start_minutes(),
+                end_minutes: user.working_hours.end_minutes(),
+                weekdays: user.working_hours.weekdays().to_vec(),
+            }),
+            tier: tier.into(),
+            email_verified: user.email_verified,
+            create_time: Some(timestamp(user.create_time)),
+            update_time: Some(timestamp(user.update_time)),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Each person's sequence of changes.
+
+use chrono::{DateTime, Utc};
+use sqlx::QueryBuilder;
+use uuid::Uuid;
+
+use super::{Connection, Dialect, PendingChange};
+use crate::domain::change::Change;
+
+/// Rows per statement: enough that its cost spreads, few enough that the text stays short.
+const ROWS_PER_INSERT: usize = 100;
+
+/// Takes the lock on a person's sequence until the transaction ends, and answers the last number that it has given;
+/// `None` if there is no such person.
+pub async fn lock_sequence(connection: &mut Connection, user_id: Uuid) -> sqlx::Result<Option<i64>> {
+    sqlx::query_scalar("UPDATE users SET change_number = change_number WHERE id = $1 RETURNING change_number")
+        .bind(user_id)
+        .fetch_optional(connection)
+        .await
+}
+
+/// Gives `changes` the numbers from `first` on, and answers the last.
+pub(super) async fn append(
+    connection: &mut Connection,
+    user_id: Uuid,
+    first: i64,
+    now: DateTime<Utc>,
+    changes: &[PendingChange],
+) -> sqlx::Result<i64> {
+    let mut next = first;
+    for chunk in changes.chunks(ROWS_PER_INSERT) {
+        let mut insert = QueryBuilder::<Dialect>::new(
+            "INSERT INTO changes (user_id, number, resource, resource_id, action, create_time) ",
+        );
+        insert.push_values((next..).zip(chunk), |mut row, (number, change)| {
+            row.push_bind(user_id)
+                .push_bind(number)
+                .push_bind(change.resource)
+                .push_bind(change.resource_id)
+                .push_bind(change.action)
+                .push_bind(now);
+        });
+        insert.build().persistent(chunk.len() == ROWS_PER_INSERT || chunk.len() <= 3).execute(&mut *connection).await?;
+        next += i64::try_from(chunk.len()).unwrap_or_default();
+    }
+
+    let last = next - 1;
+    if !changes.is_empty() {
+        sqlx::query("UPDATE users SET change_number = $2 WHERE id = $1")
+            .bind(user_id)
+            .bind(last)
+            .execute(connection)
+            .await?;
+    }
+    Ok(last)
+}
+
+/// At most `limit` changes after number `since`, in order.
+pub async fn after(connection: &mut Connection, user_id: Uuid, since: i64, limit: i64) -> sqlx::Result<Vec<Change>> {
+    sqlx::query_as(
+        "SELECT number, resource, resource_id, action, create_time FROM changes
+         WHERE user_id = $1 AND number > $2 ORDER BY number LIMIT $3",
+    )
+    .bind(user_id)
+    .bind(since)
+    .bind(limit)
+    .fetch_all(connection)
+    .await
+}

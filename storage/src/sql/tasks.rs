@@ -1,0 +1,307 @@
+//! Tasks and their tags.
+
+use chrono::{DateTime, Utc};
+use sqlx::QueryBuilder;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use super::{Connection, Dialect};
+use crate::domain::task::{Condition, Task};
+use crate::page::Position;
+
+const COLUMNS: &str = "id, category_id, parent_id, title, description, priority, status, estimated_minutes, \
+                       logged_micros, due_time, tags, version, complete_time, delete_time, create_time, update_time";
+
+/// Rows per statement of an import. Their binds stay far below what any database takes.
+const ROWS_PER_INSERT: usize = 50;
+const TAGS_PER_INSERT: usize = 100;
+
+/// What a page of tasks shows.
+#[derive(Clone, Debug)]
+pub struct Listing<'a> {
+    /// Whose.
+    pub user_id: Uuid,
+    /// All of which a task must meet.
+    pub conditions: &'a [Condition],
+    /// Also what is in the trash.
+    pub show_deleted: bool,
+    /// Tasks that come after this one in the order; `None` is the first page.
+    pub after: Option<Position>,
+    /// At most this many.
+    pub limit: i64,
+}
+
+/// A task whose outcome is known, as models read it.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Finished {
+    /// Its id.
+    pub id: Uuid,
+    /// What it was called.
+    pub title: String,
+    /// Its tags.
+    pub tags: Json<Vec<String>>,
+    /// The category that it was in.
+    pub category_id: Option<Uuid>,
+    /// What it was expected to take.
+    pub estimated_minutes: i32,
+    /// What it took.
+    pub logged_micros: i64,
+    /// When it was completed.
+    pub complete_time: DateTime<Utc>,
+}
+
+/// A page of tasks, newest first.
+pub async fn list(connection: &mut Connection, listing: &Listing<'_>) -> sqlx::Result<Vec<Task>> {
+    listing_query(listing).build_query_as().fetch_all(connection).await
+}
+
+fn listing_query(listing: &Listing<'_>) -> QueryBuilder<Dialect> {
+    let mut query = QueryBuilder::new("SELECT ");
+    query.push(COLUMNS).push(" FROM tasks WHERE user_id = ").push_bind(listing.user_id);
+    if !listing.show_deleted {
+        query.push(" AND delete_time IS NULL");
+    }
+    for condition in listing.conditions {
+        push_condition(&mut query, listing.user_id, condition);
+    }
+    if let Some(after) = listing.after {
+        query.push(" AND (create_time, id) < (").push_bind(after.time).push(", ").push_bind(after.id).push(")");
+    }
+    query.push(" ORDER BY create_time DESC, id DESC LIMIT ").push_bind(listing.limit);
+    query
+}
+
+fn push_condition(query: &mut QueryBuilder<Dialect>, user_id: Uuid, condition: &Condition) {
+    match condition {
+        Condition::Status(status) => query.push(" AND status = ").push_bind(*status),
+        Condition::Priority(priority) => query.push(" AND priority = ").push_bind(*priority),
+        Condition::Category(Some(id)) => query.push(" AND category_id = ").push_bind(*id),
+        Condition::Category(None) => query.push(" AND category_id IS NULL"),
+        Condition::Parent(Some(id)) => query.push(" AND parent_id = ").push_bind(*id),
+        Condition::Parent(None) => query.push(" AND parent_id IS NULL"),
+        Condition::Tag(tag) => query
+            .push(" AND id IN (SELECT task_id FROM task_tags WHERE user_id = ")
+            .push_bind(user_id)
+            .push(" AND tag = ")
+            .push_bind(tag.key())
+            .push(")"),
+    };
+}
+
+/// One of a person's tasks, in the trash or not.
+pub async fn find(connection: &mut Connection, user_id: Uuid, id: Uuid) -> sqlx::Result<Option<Task>> {
+    sqlx::query_as(
+        "SELECT id, category_id, parent_id, title, description, priority, status, estimated_minutes, logged_micros,
+         due_time, tags, version, complete_time, delete_time, create_time, update_time
+         FROM tasks WHERE user_id = $1 AND id = $2",
+    )
+    .bind(user_id)
+    .bind(id)
+    .fetch_optional(connection)
+    .await
+}
+
+/// Whether `ancestor_id` is `id` or one of the tasks that `id` is a part of.
+pub async fn has_ancestor(
+    connection: &mut Connection,
+    user_id: Uuid,
+    id: Uuid,
+    ancestor_id: Uuid,
+) -> sqlx::Result<bool> {
+    sqlx::query_scalar(
+        "WITH RECURSIVE ancestors (id, parent_id) AS (
+             SELECT id, parent_id FROM tasks WHERE user_id = $1 AND id = $2
+             UNION
+             SELECT tasks.id, tasks.parent_id FROM tasks JOIN ancestors ON tasks.id = ancestors.parent_id
+             WHERE tasks.user_id = $1
+         )
+         SELECT EXISTS (SELECT 1 FROM ancestors WHERE id = $3)",
+    )
+    .bind(user_id)
+    .bind(id)
+    .bind(ancestor_id)
+    .fetch_one(connection)
+    .await
+}
+
+/// Adds tasks with their tags.
+pub async fn insert(connection: &mut Connection, user_id: Uuid, tasks: &[Task]) -> sqlx::Result<()> {
+    for chunk in tasks.chunks(ROWS_PER_INSERT) {
+        let mut insert = QueryBuilder::<Dialect>::new("INSERT INTO tasks (user_id, ");
+        insert.push(COLUMNS).push(") ");
+        insert.push_values(chunk, |mut row, task| {
+            row.push_bind(user_id)
+                .push_bind(task.id)
+                .push_bind(task.category_id)
+                .push_bind(task.parent_id)
+                .push_bind(task.title.as_str())
+                .push_bind(task.description.as_str())
+                .push_bind(task.priority)
+                .push_bind(task.status)
+                .push_bind(task.estimated_minutes)
+                .push_bind(task.logged_micros)
+                .push_bind(task.due_time)
+                .push_bind(Json(task.tags.as_slice()))
+                .push_bind(task.version)
+                .push_bind(task.complete_time)
+                .push_bind(task.delete_time)
+                .push_bind(task.create_time)
+                .push_bind(task.update_time);
+        });
+        // Odd lengths are not worth a place among the prepared statements.
+        let is_common = chunk.len() == ROWS_PER_INSERT || chunk.len() == 1;
+        insert.build().persistent(is_common).execute(&mut *connection).await?;
+    }
+    insert_tags(connection, user_id, tasks).await
+}
+
+/// Writes a task; its tags too if `tags_changed`.
+pub async fn update(connection: &mut Connection, user_id: Uuid, task: &Task, tags_changed: bool) -> sqlx::Result<()> {
+    sqlx::query(
+        "UPDATE tasks SET category_id = $3, parent_id = $4, title = $5, description = $6, priority = $7, status = $8,
+         estimated_minutes = $9, due_time = $10, tags = $11, version = $12, complete_time = $13, delete_time = $14,
+         update_time = $15 WHERE user_id = $1 AND id = $2",
+    )
+    .bind(user_id)
+    .bind(task.id)
+    .bind(task.category_id)
+    .bind(task.parent_id)
+    .bind(task.title.as_str())
+    .bind(task.description.as_str())
+    .bind(task.priority)
+    .bind(task.status)
+    .bind(task.estimated_minutes)
+    .bind(task.due_time)
+    .bind(Json(task.tags.as_slice()))
+    .bind(task.version)
+    .bind(task.complete_time)
+    .bind(task.delete_time)
+    .bind(task.update_time)
+    .execute(&mut *connection)
+    .await?;
+
+    if tags_changed {
+        sqlx::query("DELETE FROM task_tags WHERE task_id = $1").bind(task.id).execute(&mut *connection).await?;
+        insert_tags(connection, user_id, std::slice::from_ref(task)).await?;
+    }
+    Ok(())
+}
+
+async fn insert_tags(connection: &mut Connection, user_id: Uuid, tasks: &[Task]) -> sqlx::Result<()> {
+    let rows: Vec<(Uuid, String)> =
+        tasks.iter().flat_map(|task| task.tags.as_slice().iter().map(|tag| (task.id, tag.key()))).collect();
+    for chunk in rows.chunks(TAGS_PER_INSERT) {
+        let mut insert = QueryBuilder::<Dialect>::new("INSERT INTO task_tags (user_id, task_id, tag) ");
+        insert.push_values(chunk, |mut row, (task_id, tag)| {
+            row.push_bind(user_id).push_bind(*task_id).push_bind(tag.as_str());
+        });
+        insert.build().persistent(chunk.len() == TAGS_PER_INSERT).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// Takes a category off a person's tasks. Answers which tasks were in it.
+pub async fn clear_category(
+    connection: &mut Connection,
+    user_id: Uuid,
+    category_id: Uuid,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar(
+        "UPDATE tasks SET category_id = NULL, version = version + 1, update_time = $3
+         WHERE user_id = $1 AND category_id = $2 RETURNING id",
+    )
+    .bind(user_id)
+    .bind(category_id)
+    .bind(now)
+    .fetch_all(connection)
+    .await
+}
+
+/// Adds up a task's finished logs anew.
+pub async fn sum_logs(connection: &mut Connection, user_id: Uuid, id: Uuid, now: DateTime<Utc>) -> sqlx::Result<()> {
+    sqlx::query(
+        "UPDATE tasks SET version = version + 1, update_time = $3, logged_micros = (
+             SELECT CAST(COALESCE(SUM(duration_micros), 0) AS BIGINT) FROM time_logs WHERE task_id = $2
+         ) WHERE user_id = $1 AND id = $2",
+    )
+    .bind(user_id)
+    .bind(id)
+    .bind(now)
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+/// At most `limit` of a person's finished tasks that have an estimate and logged time, from the oldest completion
+/// after `after` on.
+pub async fn finished(
+    connection: &mut Connection,
+    user_id: Uuid,
+    after: Position,
+    limit: i64,
+) -> sqlx::Result<Vec<Finished>> {
+    sqlx::query_as(
+        "SELECT id, title, tags, category_id, estimated_minutes, logged_micros, complete_time FROM tasks
+         WHERE user_id = $1 AND (complete_time, id) > ($2, $3)
+         AND complete_time IS NOT NULL AND estimated_minutes > 0 AND logged_micros > 0 AND delete_time IS NULL
+         ORDER BY complete_time, id LIMIT $4",
+    )
+    .bind(user_id)
+    .bind(after.time)
+    .bind(after.id)
+    .bind(limit)
+    .fetch_all(connection)
+    .await
+}
+
+/// Deletes for good what has been in the trash since `before` or longer. What logs or parts still refer to stays, out
+/// of sight: without it they would be different from what their person was told. Answers how many.
+pub async fn delete_trashed(connection: &mut Connection, before: DateTime<Utc>) -> sqlx::Result<u64> {
+    sqlx::query(
+        "DELETE FROM tasks WHERE delete_time <= $1
+         AND NOT EXISTS (SELECT 1 FROM time_logs WHERE time_logs.task_id = tasks.id)
+         AND NOT EXISTS (SELECT 1 FROM tasks AS parts WHERE parts.parent_id = tasks.id)",
+    )
+    .bind(before)
+    .execute(connection)
+    .await
+    .map(|done| done.rows_affected())
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{AssertSqlSafe, Connection as _, Row};
+
+    use super::*;
+    use crate::domain::task::{Priority, Status};
+    use crate::domain::text::Tag;
+
+    async fn plan(listing: &Listing<'_>) -> String {
+        let mut connection = super::Connection::connect("sqlite::memory:").await.unwrap();
+        sqlx::migrate!("migrations/sqlite").run(&mut connection).await.unwrap();
+        let text = format!("EXPLAIN QUERY PLAN {}", listing_query(listing).sql().as_str());
+        let rows = sqlx::query(AssertSqlSafe(text)).fetch_all(&mut connection).await.unwrap();
+        rows.iter().map(|row| row.get::<String, _>("detail")).collect::<Vec<_>>().join("\n")
+    }
+
+    fn listing(conditions: &[Condition]) -> Listing<'_> {
+        let after = Some(Position { time: DateTime::UNIX_EPOCH, id: Uuid::nil() });
+        Listing { user_id: Uuid::nil(), conditions, show_deleted: false, after, limit: 50 }
+    }
+
+    #[tokio::test]
+    async fn pages_are_read_in_order_from_an_index() {
+        let cases: [(Vec<Condition>, &str); 4] = [
+            (vec![], "idx_tasks_user_create_time"),
+            (vec![Condition::Status(Status::Pending)], "idx_tasks_user_status"),
+            (vec![Condition::Priority(Priority::High)], "idx_tasks_user_create_time"),
+            (vec![Condition::Tag(Tag::parse("deep").unwrap())], "idx_tasks_user_create_time"),
+        ];
+        for (conditions, index) in cases {
+            let plan = plan(&listing(&conditions)).await;
+            assert!(plan.contains(index), "{conditions:?}: {plan}");
+            assert!(!plan.contains("TEMP B-TREE") && !plan.contains("SCAN tasks"), "{conditions:?}: {plan}");
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Accounts.
+
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use super::Connection;
+use crate::domain::text::Email;
+use crate::domain::user::User;
+
+macro_rules! select_user {
+    ($more:literal, $tail:literal) => {
+        concat!(
+            "SELECT id, email, first_name, last_name, time_zone, day_start_minutes, work_start_minutes, ",
+            "work_end_minutes, work_weekdays, tier, email_verified, create_time, update_time",
+            $more,
+            " FROM users ",
+            $tail
+        )
+    };
+}
+
+/// A person and the hash of their password.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Account {
+    /// The person.
+    #[sqlx(flatten)]
+    pub user: User,
+    /// PHC string.
+    pub password_hash: String,
+}
+
+/// A person by id.
+pub async fn find(connection: &mut Connection, id: Uuid) -> sqlx::Result<Option<User>> {
+    sqlx::query_as(select_user!("", "WHERE id = $1")).bind(id).fetch_optional(connection).await
+}
+
+/// An account by address, compared without case.
+pub async fn find_account(connection: &mut Connection, email: &Email) -> sqlx::Result<Option<Account>> {
+    sqlx::query_as(select_user!(", password_hash", "WHERE email_key = $1"))
+        .bind(email.key())
+        .fetch_optional(connection)
+        .await
+}
+
+/// Adds an account. Answers whether the address was free.
+pub async fn insert(connection: &mut Connection, account: &Account) -> sqlx::Result<bool> {
+    let Account { user, password_hash } = account;
+    sqlx::query(
+        "INSERT INTO users (id, email, email_key, password_hash, first_name, last_name, time_zone, day_start_minutes,
+         work_start_minutes, work_end_minutes, work_weekdays, tier, email_verified, change_number, create_time,
+         update_time) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, $14, $15)
+         ON CONFLICT (email_key) DO NOTHING",
+    )
+    .bind(user.id)
+    .bind(&user.email)
+    .bind(user.email.key())
+    .bind(password_hash)
+    .bind(&user.first_name)
+    .bind(&user.last_name)
+    .bind(user.time_zone.name())
+    .bind(user.day_start)
+    .bind(user.working_hours.start_minutes())
+    .bind(user.working_hours.end_minutes())
+    .bind(Json(user.working_hours.weekdays()))
+    .bind(user.tier)
+    .bind(user.email_verified)
+    .bind(user.create_time)
+    .bind(user.update_time)
+    .execute(connection)
+    .await
+    .map(|done| done.rows_affected() == 1)
+}
+
+/// Writes a person's names and settings.
+pub async fn update(connection: &mut Connection, user: &User) -> sqlx::Result<()> {
+    sqlx::query(
+        "UPDATE users SET first_name = $2, last_name = $3, time_zone = $4, day_start_minutes = $5,
+         work_start_minutes = $6, work_end_minutes = $7, work_weekdays = $8, update_time = $9 WHERE id = $1",
+    )
+    .bind(user.id)
+    .bind(&user.first_name)
+    .bind(&user.last_name)
+    .bind(user.time_zone.name())
+    .bind(user.day_start)
+    .bind(user.working_hours.start_minutes())
+    .bind(user.working_hours.end_minutes())
+    .bind(Json(user.working_hours.weekdays()))
+    .bind(user.update_time)
+    .execute(connection)
+    .await
+    .map(drop)
+}

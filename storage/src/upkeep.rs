@@ -1,0 +1,163 @@
+//! What happens without a request: the database's health is watched, and what has expired is forgotten.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use focusflow_mesh::health::{Health, Requirement};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use crate::domain::task::TRASH_RETENTION;
+use crate::service::Store;
+use crate::sql::{Database, request_ids, sessions, tasks};
+
+const CHECK_INTERVAL: Duration = Duration::from_secs(5);
+/// A database that takes this long for `SELECT 1` does not work.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
+const SWEEP_INTERVAL: Duration = Duration::from_hours(1);
+
+/// Asks the database for a sign of life again and again, and tells the process's health.
+pub(crate) async fn watch_health(database: Database, health: Health) {
+    let component = health.component("database", Requirement::Required);
+    let mut ticks = interval(CHECK_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut works = None;
+    loop {
+        ticks.tick().await;
+        for (pool, connections) in database.connections_active() {
+            metrics::gauge!("database_connections_active", "pool" => pool).set(connections);
+        }
+        let result = timeout(CHECK_TIMEOUT, database.check()).await;
+        let works_now = matches!(result, Ok(Ok(())));
+        if works == Some(works_now) {
+            continue;
+        }
+        works = Some(works_now);
+        if works_now {
+            component.healthy();
+        } else {
+            tracing::error!(?result, "the database does not answer");
+            component.unhealthy();
+        }
+    }
+}
+
+/// Deletes what nobody can ask for any more.
+pub(crate) async fn forget_what_expired(store: Arc<Store>) {
+    let mut ticks = interval(SWEEP_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        match sweep(&store).await {
+            Ok(0) => {}
+            Ok(rows) => tracing::info!(rows, "forgot what had expired"),
+            Err(error) => tracing::warn!(%error, "could not forget what had expired"),
+        }
+    }
+}
+
+async fn sweep(store: &Store) -> sqlx::Result<u64> {
+    let now = store.time.now();
+    let mut transaction = store.database.begin().await?;
+    let rows = request_ids::delete_expired(&mut transaction, now).await?
+        + sessions::delete_expired(&mut transaction, now).await?
+        + tasks::delete_trashed(&mut transaction, now - TRASH_RETENTION).await?;
+    transaction.commit().await?;
+    Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, TimeDelta, Utc};
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::clock::{ManualClock, TimeAndIds};
+    use crate::domain::task::Task;
+    use crate::domain::text::{Email, Notes, PersonName, TaskTitle};
+    use crate::domain::time_log::TimeLog;
+    use crate::domain::user::{DayStart, Tier, TimeZone, User, WorkingHours};
+    use crate::page::PageSigner;
+    use crate::sql::request_ids::Made;
+    use crate::sql::sessions::Session;
+    use crate::sql::users::Account;
+    use crate::sql::{DatabaseUrl, time_logs, users};
+
+    const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
+
+    fn account() -> Account {
+        let user = User {
+            id: Uuid::from_u128(1),
+            email: Email::parse("ada@example.org").unwrap(),
+            first_name: PersonName::default(),
+            last_name: PersonName::default(),
+            time_zone: TimeZone::parse("UTC").unwrap(),
+            day_start: DayStart::default(),
+            working_hours: WorkingHours::default(),
+            tier: Tier::Free,
+            email_verified: false,
+            create_time: NOW,
+            update_time: NOW,
+        };
+        Account { user, password_hash: "$".to_owned() }
+    }
+
+    fn trashed(number: u128, parent: Option<u128>, delete_time: DateTime<Utc>) -> Task {
+        let mut task = Task::new(Uuid::from_u128(number), TaskTitle::parse("Gone").unwrap(), NOW);
+        task.parent_id = parent.map(Uuid::from_u128);
+        task.delete_time = Some(delete_time);
+        task
+    }
+
+    fn log_of(task: u128) -> TimeLog {
+        TimeLog {
+            id: Uuid::from_u128(7),
+            task_id: Some(Uuid::from_u128(task)),
+            start_time: NOW,
+            end_time: Some(NOW),
+            notes: Notes::default(),
+            manual: true,
+            create_time: NOW,
+            update_time: NOW,
+        }
+    }
+
+    #[tokio::test]
+    async fn what_has_expired_is_forgotten_and_nothing_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let database = Database::open(&DatabaseUrl::sqlite(directory.path().join("test.db"))).await.unwrap();
+        let clock = Arc::new(ManualClock::new(NOW));
+        let pages = PageSigner::new(b"key").unwrap();
+        let store = Store { database, time: TimeAndIds::new(Arc::clone(&clock) as _), pages };
+
+        let mut transaction = store.database.begin().await.unwrap();
+        let user_id = account().user.id;
+        assert!(users::insert(&mut transaction, &account()).await.unwrap());
+        for (request, age) in [(1, 0), (2, -24)] {
+            let made = Made { method: "CreateTask".to_owned(), resource_id: user_id };
+            let (id, time) = (Uuid::from_u128(request), NOW + TimeDelta::hours(age));
+            request_ids::insert(&mut transaction, user_id, id, &made, time).await.unwrap();
+        }
+        for (session, expire_time) in [(1, NOW), (2, NOW + TimeDelta::seconds(1))] {
+            let session = Session { id: Uuid::from_u128(session), user_id, user_agent: String::new(), expire_time };
+            sessions::insert(&mut transaction, &session, NOW).await.unwrap();
+        }
+        let old = NOW - TRASH_RETENTION;
+        let recent = old + TimeDelta::seconds(1);
+        let gone = [trashed(1, None, old), trashed(2, None, recent), trashed(3, None, old), trashed(4, None, old)];
+        tasks::insert(&mut transaction, user_id, &gone).await.unwrap();
+        tasks::insert(&mut transaction, user_id, &[trashed(5, Some(4), recent)]).await.unwrap();
+        time_logs::insert(&mut transaction, user_id, &[log_of(3)]).await.unwrap();
+        transaction.commit().await.unwrap();
+
+        assert_eq!(sweep(&store).await.unwrap(), 3, "one request id, one session, one task");
+        let mut connection = store.database.read().await.unwrap();
+        assert!(tasks::find(&mut connection, user_id, Uuid::from_u128(1)).await.unwrap().is_none());
+        for kept in 2..=5 {
+            let task = tasks::find(&mut connection, user_id, Uuid::from_u128(kept)).await.unwrap();
+            assert!(task.is_some(), "task {kept}");
+        }
+        drop(connection);
+        clock.advance(TimeDelta::seconds(1));
+        assert_eq!(sweep(&store).await.unwrap(), 3, "the other session and the tasks 2 and 5");
+    }
+}

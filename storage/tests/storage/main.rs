@@ -1,0 +1,16 @@
+//! The storage service as its callers meet it: over real mTLS, on a real SQLite file.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up has failed")]
+
+mod accounts;
+mod categories;
+mod changes;
+mod durability;
+mod history;
+mod imports;
+mod isolation;
+mod operations;
+mod summaries;
+mod support;
+mod tasks;
+mod time_logs;

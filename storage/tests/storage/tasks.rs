@@ -1,0 +1,335 @@
+use chrono::TimeDelta;
+use focusflow_proto::v1::task::{Priority, Status as TaskStatus};
+use focusflow_proto::v1::{
+    CompleteTaskRequest, CreateTaskRequest, DeleteTaskRequest, ListTasksRequest, PostponeTaskRequest, Task,
+    UndeleteTaskRequest, UpdateTaskRequest,
+};
+use tonic::{Code, Status};
+use uuid::Uuid;
+
+use crate::support::{NOW, Person, World, at, fact, refusal, titled, wrong_field};
+
+async fn complete(person: &Person, id: &str, etag: &str) -> Result<Task, Status> {
+    let request = CompleteTaskRequest { id: id.into(), etag: etag.into() };
+    person.tasks().complete_task(request).await.map(tonic::Response::into_inner)
+}
+
+async fn delete(person: &Person, id: &str) -> Result<(), Status> {
+    person.tasks().delete_task(DeleteTaskRequest { id: id.into(), etag: String::new() }).await.map(drop)
+}
+
+async fn undelete(person: &Person, id: &str) -> Result<Task, Status> {
+    let request = UndeleteTaskRequest { id: id.into() };
+    person.tasks().undelete_task(request).await.map(tonic::Response::into_inner)
+}
+
+#[tokio::test]
+async fn a_new_task_has_defaults_and_what_the_server_sets() {
+    let world = World::start().await;
+    let person = world.person().await;
+    let given = Task {
+        id: "mine".into(),
+        actual_minutes: 99,
+        postponement_count: 9,
+        etag: "\"7\"".into(),
+        tags: vec!["Deep".into(), "deep".into(), "home".into()],
+        due_time: Some(at("2026-07-01T12:00:00.123456789Z")),
+        ..titled("  Write the report ")
+    };
+    let task = person.create_task(given).await.unwrap();
+    assert_eq!(Uuid::parse_str(&task.id).unwrap().get_version_num(), 7);
+    assert_eq!(task.title, "Write the report");
+    assert_eq!((task.priority(), task.status()), (Priority::Medium, TaskStatus::Pending));
+    assert_eq!((task.actual_minutes, task.postponement_count), (0, 0));
+    assert_eq!(task.tags, ["Deep", "home"]);
+    assert_eq!(task.due_time, Some(at("2026-07-01T12:00:00.123456Z")), "to the microsecond");
+    assert_eq!((task.create_time, task.update_time), (Some(at(NOW)), Some(at(NOW))));
+    assert_eq!(person.get_task(&task.id).await.unwrap(), task);
+}
+
+#[tokio::test]
+async fn a_wrong_task_names_its_field() {
+    let world = World::start().await;
+    let person = world.person().await;
+    let cases = [
+        (titled(""), "task.title"),
+        (titled(&"x".repeat(501)), "task.title"),
+        (Task { description: "x".repeat(20_001), ..titled("t") }, "task.description"),
+        (Task { category_id: "work".into(), ..titled("t") }, "task.category_id"),
+        (Task { parent_id: "1".into(), ..titled("t") }, "task.parent_id"),
+        (Task { estimated_minutes: -1, ..titled("t") }, "task.estimated_minutes"),
+        (Task { priority: 9, ..titled("t") }, "task.priority"),
+        (Task { status: -1, ..titled("t") }, "task.status"),
+        (Task { tags: vec!["a".into(), "#b".into()], ..titled("t") }, "task.tags[1]"),
+        (Task { tags: (0..51).map(|n| format!("t{n}")).collect(), ..titled("t") }, "task.tags[50]"),
+        (Task { recurrence: "FREQ=DAILY".into(), ..titled("t") }, "task.recurrence"),
+        (
+            Task { due_time: Some(prost_types::Timestamp { seconds: i64::MAX, nanos: 0 }), ..titled("t") },
+            "task.due_time",
+        ),
+    ];
+    for (task, field) in cases {
+        assert_eq!(wrong_field(person.create_task(task).await), field);
+    }
+    let nothing = person.tasks().create_task(CreateTaskRequest::default()).await;
+    assert_eq!(wrong_field(nothing), "task");
+    assert_eq!(wrong_field(person.get_task("").await), "id");
+    assert_eq!(wrong_field(person.get_task("not-a-uuid").await), "id");
+    let unnamed = person.tasks().update_task(UpdateTaskRequest { task: Some(titled("t")), update_mask: None }).await;
+    assert_eq!(wrong_field(unnamed), "task.id");
+}
+
+#[tokio::test]
+async fn a_request_id_creates_once_within_a_day() {
+    let world = World::start().await;
+    let person = world.person().await;
+    let request_id = Uuid::now_v7().to_string();
+    let request = || CreateTaskRequest { task: Some(titled("Once")), request_id: request_id.clone() };
+    let first = person.tasks().create_task(request()).await.unwrap().into_inner();
+    let again = person.tasks().create_task(request()).await.unwrap().into_inner();
+    assert_eq!(again, first);
+    assert_eq!(person.list_tasks(ListTasksRequest::default()).await.unwrap().tasks.len(), 1);
+
+    world.clock.advance(TimeDelta::days(1));
+    let later = person.tasks().create_task(request()).await.unwrap().into_inner();
+    assert_ne!(later.id, first.id);
+
+    let other = focusflow_proto::v1::StartTimeLogRequest { request_id, ..Default::default() };
+    assert_eq!(wrong_field(person.time_logs().start_time_log(other).await), "request_id");
+}
+
+#[tokio::test]
+async fn requests_with_one_request_id_at_the_same_time_create_once() {
+    let world = World::start().await;
+    let person = world.person().await;
+    let request_id = Uuid::now_v7().to_string();
+    let requests: Vec<_> = (0..8)
+        .map(|_| {
+            let (person, request_id) = (person.clone(), request_id.clone());
+            tokio::spawn(async move {
+                let request = CreateTaskRequest { task: Some(titled("Once")), request_id };
+                person.tasks().create_task(request).await.unwrap().into_inner().id
+            })
+        })
+        .collect();
+    let mut ids = std::collections::HashSet::new();
+    for request in requests {
+        ids.insert(request.await.unwrap());
+    }
+    assert_eq!(ids.len(), 1);
+}
+
+#[tokio::test]
+async fn an_update_takes_what_its_mask_names() {
+    let world = World::start().await;
+    let person = world.person().await;
+    let task = Task { description: "Long".into(), tags: vec!["a".into()], estimated_minutes: 30, ..titled("Old") };
+    let task = person.create_task(task).await.unwrap();
+
+    let values = Task { id: task.id.clone(), title: "New".into(), description: "Other".into(), ..Task::default() };
+    let updated = person.update_task(values.clone(), &["title", "tags", "actual_minutes"]).await.unwrap();
+    assert_eq!(updated.title, "New");
+    assert_eq!((updated.description.as_str(), updated.estimated_minutes), ("Long", 30));
+    assert!(updated.tags.is_empty(), "named and not given is cleared");
+
+    let updated = person.update_task(values.clone(), &[]).await.unwrap();
+    assert_eq!((updated.description.as_str(), updated.estimated_minutes), ("Other", 30), "without a mask, what is set");
+
+    let status = person.update_task(values, &["title", "colour"]).await.unwrap_err();
+    assert!(status.message().contains("`colour`"), "{}", status.message());
+    assert_eq!(wrong_field::<()>(Err(status)), "update_mask");
+}
+
+#[tokio::test]
+async fn an_update_that_changes_nothing_writes_nothing() {
+    let world = World::start().await;
+    let person = world.person().await;
+    let task = person.task("Same").await;
+    world.clock.advance(TimeDelta::minutes(1));
+    let values = Task { id: task.id.clone(), ..titled("Same") };
+    assert_eq!(person.update_task(values, &["title"]).await.unwrap(), task);
+}
+
+#[tokio::test]
+async fn a_write_with_a_stale_etag_is_aborted_and_told_the_current_one() {
+    let world = World::start().await;
+    let person = world.person().await;
+    let first = person.task("One").await;
+    let second = person.update_task(Task { title: "Two".into(), ..first.clone() }, &["title"]).await.unwrap();
+    assert!(second.etag.starts_with('"') && second.etag.ends_with('"'));
+
+    let stale = Task { title: "Three".into(), ..first.clone() };
+    let status = person.update_task(stale, &["title"]).await.unwrap_err();
+    assert_eq!(fact(&status, "current_etag"), second.etag);
+    assert_eq!(refusal::<()>(Err(status)), (Code::Aborted, "ETAG_MISMATCH".to_owned()));
+    assert_eq!(refusal(complete(&person, &first.id, &first.etag).await).0, Code::Aborted);
+    let request = DeleteTaskRequest { id: first.id.clone(), etag: first.etag };
+    assert_eq!(refusal(person.tasks().delete_task(request).await).0, Code::Aborted);
+    assert_eq!(person.get_task(&first.id).await.unwrap(), second);
+}
+
+#[tokio::test]
+async fn completing_a_completed_task_changes_nothing() {
+    let world = World::start().await;
+    let person = world.person().await;
+    let task = person.task("Do").await;
+    let done = complete(&person, &task.id, &task.etag).await.unwrap();
+    assert_eq!((done.status(), done.complete_time), (TaskStatus::Completed, Some(at(NOW))));
+    world.clock.advance(TimeDelta::minutes(1));
+    assert_eq!(complete(&person, &task.id, "").await.unwrap(), done);
+
+    let reopened = Task { id: task.id, status: TaskStatus::Pending.into(), ..Task::default() };
+    let reopened = person.update_task(reopened, &["status"]).await.unwrap();
+    assert_eq!((reopened.status(), reopened.complete_time), (TaskStatus::Pending, None));
+}
+
+#[tokio::test]
+async fn completing_a_task_stops_its_timer_and_no_other() {
+    let world = World::start().await;
+    let person = world.person().await;
+    let (task, other) = (person.task("Timed").await, person.task("Other").await);
+    let log = person.start_timer(&task.id).await.unwrap();
+    complete(&person, &other.id, "").await.unwrap();
+    world.clock.advance(TimeDelta::minutes(25));
+
+    let done = complete(&person, &task.id, "").await.unwrap();
+    assert_eq!(done.actual_minutes, 25);
+    assert_eq!(person.get_task(&task.id).await.unwrap(), done);
+    assert_eq!(refusal(person.stop_timer().await).1, "TIMER_NOT_RUNNING");
+    let request = focusflow_proto::v1::GetTimeLogRequest { id: log.id };
+    assert!(person.time_logs().get_time_log(request).await.unwrap().into_inner().end_time.is_some());
+}
+
+#[tokio::test]
+async fn a_deleted_task_is_gone_until_it_is_taken_back() {
+    let world = World::start().await;
+    let person = world.person().await;
+    let task = person.task("Gone").await;
+    delete(&person, &task.id).await.unwrap();
+    assert_eq!(refusal(person.get_task(&task.id).await).0, Code::NotFound);
+    assert_eq!(refusal(delete(&person, &task.id).await).0, Code::NotFound);
+    assert!(person.list_tasks(ListTasksRequest::default()).await.unwrap().tasks.is_empty());
+    let all = ListTasksRequest { show_deleted: true, ..ListTasksRequest::default() };
+    assert_eq!(person.list_tasks(all).await.unwrap().tasks.len(), 1);
+
+    world.clock.advance(TimeDelta::days(29));
+    assert_eq!(undelete(&person, &task.id).await.unwrap().title, "Gone");
+    person.get_task(&task.id).await.unwrap();
+    delete(&person, &task.id).await.unwrap();
+    world.clock.advance(TimeDelta::days(30));
+    assert_eq!(refusal(undelete(&person, &task.id).await).0, Code::NotFound);
+}
+
+#[tokio::test]
+async fn deleting_a_task_stops_its_timer_and_keeps_the_time() {
+    let world = World::start().await;
+    let person = world.person().await;
+    let task = person.task("Timed").await;
+    person.start_timer(&task.id).await.unwrap();
+    world.clock.advance(TimeDelta::minutes(10));
+    delete(&person, &task.id).await.unwrap();
+    assert_eq!(refusal(person.stop_timer().await).1, "TIMER_NOT_RUNNING");
+    assert_eq!(undelete(&person, &task.id).await.unwrap().actual_minutes, 10);
+}
+
+#[tokio::test]
+async fn a_task_is_not_a_part_of_itself() {
+    let world = World::start().await;
+    let person = world.person().await;
+    let whole = person.task("Whole").await;
+    let part = person.create_task(Task { parent_id: whole.id.clone(), ..titled("Part") }).await.unwrap();
+    let crumb = person.create_task(Task { parent_id: part.id.clone(), ..titled("Crumb") }).await.unwrap();
+    for parent_id in [&whole.id, &part.id, &crumb.id] {
+        let values = Task { id: whole.id.clone(), parent_id: parent_id.clone(), ..Task::default() };
+        assert_eq!(wrong_field(person.update_task(values, &["parent_id"]).await), "task.parent_id");
+    }
+}
+
+#[tokio::test]
+async fn pages_show_every_task_once_newest_first() {
+    let world = World::start().await;
+    let person = world.person().await;
+    for number in 0..25 {
+        person.task(&number.to_string()).await;
+        // Several tasks of one instant, so that the id has to order them.
+        if number % 4 == 0 {
+            world.clock.advance(TimeDelta::seconds(1));
+        }
+    }
+    let mut titles = Vec::new();
+    let mut page_token = String::new();
+    loop {
+        let request = ListTasksRequest { page_size: 10, page_token, ..ListTasksRequest::default() };
+        let page = person.list_tasks(request).await.unwrap();
+        assert!(page.tasks.len() <= 10);
+        titles.extend(page.tasks.into_iter().map(|task| task.title));
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    let expected: Vec<_> = (0..25).rev().map(|number| number.to_string()).collect();
+    assert_eq!(titles, expected);
+}
+
+#[tokio::test]
+async fn a_page_token_that_is_forged_or_of_another_query_or_person_is_refused() {
+    let world = World::start().await;
+    let (person, other) = (world.person().await, world.person().await);
+    for person in [&person, &other] {
+        person.task("One").await;
+        person.task("Two").await;
+    }
+    let first = ListTasksRequest { page_size: 1, ..ListTasksRequest::default() };
+    let token = person.list_tasks(first.clone()).await.unwrap().next_page_token;
+    let mut forged = token.clone().into_bytes();
+    forged[3] = if forged[3] == b'A' { b'B' } else { b'A' };
+    let with = |page_token: String| ListTasksRequest { page_token, ..first.clone() };
+
+    person.list_tasks(with(token.clone())).await.unwrap();
+    let another_query = ListTasksRequest { show_deleted: true, ..with(token.clone()) };
+    assert_eq!(wrong_field(person.list_tasks(another_query).await), "page_token");
+    assert_eq!(wrong_field(person.list_tasks(with(String::from_utf8(forged).unwrap())).await), "page_token");
+    assert_eq!(wrong_field(person.list_tasks(with("!".into())).await), "page_token");
+    assert_eq!(wrong_field(other.list_tasks(with(token)).await), "page_token");
+}
+
+#[tokio::test]
+async fn a_filter_shows_what_it_says_and_refuses_what_it_does_not_know() {
+    let world = World::start().await;
+    let person = world.person().await;
+    let high = Task { priority: Priority::High.into(), tags: vec!["Deep".into()], ..titled("High") };
+    let high = person.create_task(high).await.unwrap();
+    let done = person.task("Done").await;
+    complete(&person, &done.id, "").await.unwrap();
+
+    let titles = async |filter: &str| {
+        let request = ListTasksRequest { filter: filter.into(), ..ListTasksRequest::default() };
+        let tasks = person.list_tasks(request).await.unwrap().tasks;
+        tasks.into_iter().map(|task| task.title).collect::<Vec<_>>()
+    };
+    assert_eq!(titles("status = COMPLETED").await, ["Done"]);
+    assert_eq!(titles("status = PENDING AND tags:deep").await, ["High"]);
+    assert_eq!(titles("priority = HIGH AND status = COMPLETED").await, [""; 0]);
+    assert_eq!(titles("category_id = \"\"").await, ["Done", "High"]);
+    person.update_task(Task { id: high.id, ..Task::default() }, &["tags"]).await.unwrap();
+    assert_eq!(titles("tags:deep").await, [""; 0]);
+
+    let refused = [
+        ("filter", ListTasksRequest { filter: "title = x".into(), ..ListTasksRequest::default() }),
+        ("order_by", ListTasksRequest { order_by: "due_time".into(), ..ListTasksRequest::default() }),
+        ("query", ListTasksRequest { query: "words".into(), ..ListTasksRequest::default() }),
+        ("page_size", ListTasksRequest { page_size: -1, ..ListTasksRequest::default() }),
+    ];
+    for (field, request) in refused {
+        assert_eq!(wrong_field(person.list_tasks(request).await), field);
+    }
+}
+
+#[tokio::test]
+async fn what_is_declared_but_not_built_yet_says_so() {
+    let world = World::start().await;
+    let person = world.person().await;
+    let postponed = person.tasks().postpone_task(PostponeTaskRequest::default()).await;
+    assert_eq!(refusal(postponed).0, Code::Unimplemented);
+}
