@@ -1,0 +1,25 @@
+//! Who is asking: accounts, passwords, access tokens and refresh tokens.
+//!
+//! An access token is a JWT that the edge verifies by itself, so that no request waits for a lookup. A refresh token
+//! is a random secret of which storage keeps only the hash, good for one exchange. Passwords are argon2id hashes that
+//! never leave storage except to be compared here.
+
+mod clock;
+mod password;
+mod registration;
+mod service;
+mod token;
+
+pub use clock::{Clock, SystemClock};
+pub use password::{PasswordError, PasswordHasher, PasswordLimits};
+pub use registration::{InvalidField, InvalidRegistration, Registration};
+pub use service::Auth;
+pub use token::{AccessClaims, AccessTokens, RefreshToken, SecretTooShort, TokenError, bearer_token};
+
+use std::time::Duration;
+
+/// How long an access token is good for.
+pub const ACCESS_TOKEN_LIFETIME: Duration = Duration::from_mins(15);
+
+/// How long a session lasts after it was last refreshed.
+pub const REFRESH_TOKEN_LIFETIME: Duration = Duration::from_hours(30 * 24);

@@ -1,0 +1,58 @@
+//! Who answers an RPC: a service of the mesh, or this process.
+
+use std::convert::Infallible;
+use std::task::{Context as TaskContext, Poll};
+
+use focusflow_mesh::channel::Channel;
+use focusflow_mesh::context::Context;
+use focusflow_mesh::deadline;
+use futures_util::future::BoxFuture;
+use http::{Request, Response};
+use tonic::Status;
+use tonic::body::Body;
+use tonic::service::Routes;
+use tower::Service;
+
+/// Answers RPCs. Requests carry their [`Context`] in their extensions; failures are gRPC responses.
+#[derive(Clone)]
+pub(crate) enum Backend {
+    /// Another process, over the mesh.
+    Remote(Channel),
+    /// Services of this process.
+    Local(Routes),
+}
+
+impl Service<Request<Body>> for Backend {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut TaskContext<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        match self.clone() {
+            Self::Remote(mut channel) => Box::pin(async move { channel.call(request).await }),
+            Self::Local(routes) => Box::pin(async move { Ok(answer_here(routes, request).await) }),
+        }
+    }
+}
+
+/// What a channel does for a remote service: context for the calls that the handler makes, and its deadline.
+async fn answer_here(mut routes: Routes, request: Request<Body>) -> Response<Body> {
+    let context = request.extensions().get::<Context>().cloned().unwrap_or_else(Context::root);
+    let call_ends = context.deadline;
+    let answer = context.scope(async move {
+        match routes.call(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
+    });
+    match call_ends {
+        None => answer.await,
+        Some(end) => tokio::time::timeout_at(end, answer)
+            .await
+            .unwrap_or_else(|_| Status::from(deadline::exceeded()).into_http()),
+    }
+}

@@ -1,0 +1,159 @@
+//! What the edge is told at start-up: one small struct per concern, all of it readable from the environment.
+//!
+//! Every problem names the variable and says what is wrong with its value, so that a deployment can be corrected from
+//! the message alone.
+
+mod environment;
+mod upstream;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use focusflow_mesh::channel::Target;
+use focusflow_mesh::environment::{Environment, EnvironmentError};
+use focusflow_mesh::identity::TrustDomain;
+use http::HeaderValue;
+
+use crate::auth::PasswordLimits;
+
+pub use upstream::{NamedUpstream, ParseUpstreamError};
+
+/// Everything that [`build`](crate::build) needs.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where the edge listens.
+    pub listen: ListenConfig,
+    /// What is served, and who serves it.
+    pub contract: ContractConfig,
+    /// Who the edge is in the mesh.
+    pub mesh: MeshConfig,
+    /// How people prove who they are.
+    pub auth: AuthConfig,
+    /// Which browsers may read answers.
+    pub cors: CorsConfig,
+    /// What a request may cost.
+    pub limits: EdgeLimits,
+    /// What `/health` reports on.
+    pub health: HealthConfig,
+}
+
+/// Where the edge listens.
+#[derive(Debug, Clone, Copy)]
+pub struct ListenConfig {
+    /// The public port: gRPC, gRPC-Web and REST. `PORT`, default 5000, on all addresses; 0 takes a free port.
+    pub public: SocketAddr,
+    /// Probes and metrics, in plaintext and not for the public. `ADMIN_PORT`, default 9090; `off` leaves it out.
+    pub admin: Option<SocketAddr>,
+}
+
+/// What is served, and who serves it.
+#[derive(Debug, Clone)]
+pub struct ContractConfig {
+    /// An encoded `google.protobuf.FileDescriptorSet` with all options intact. `GATEWAY_DESCRIPTOR_SET` names a file;
+    /// default: the contract of FocusFlow.
+    pub descriptor_set: Vec<u8>,
+    /// Services that the contract assigns to the account `storage`. `STORAGE_SERVICE_URL`, default
+    /// `https://localhost:7000`.
+    pub storage: Target,
+    /// Services that the contract assigns to the account `ai`. `AI_SERVICE_URL`, default `https://localhost:8000`.
+    pub ai: Target,
+    /// Services by name, before what the contract says. `GATEWAY_UPSTREAMS`, a comma list of `PACKAGE.SERVICE=URL`,
+    /// default empty.
+    pub upstreams: Vec<NamedUpstream>,
+}
+
+/// Who the edge is in the mesh.
+#[derive(Debug, Clone)]
+pub struct MeshConfig {
+    /// The directory with `ca.pem`, `cert.pem` and `key.pem`. `MESH_CERT_DIR`; needed for upstreams with `https:`.
+    pub certificates: Option<PathBuf>,
+    /// The name that every identity of the mesh begins with. `MESH_TRUST_DOMAIN`, default `focusflow.local`.
+    pub trust_domain: TrustDomain,
+}
+
+/// How people prove who they are.
+#[derive(Debug, Clone)]
+pub struct AuthConfig {
+    /// Signs access tokens, at least 32 bytes. `JWT_SECRET`, no default; needed if the contract has RPCs for signed-in
+    /// people.
+    pub jwt_secret: Option<Secret>,
+    /// How much password hashing goes on at once. `PASSWORD_HASHES_MAX` at the same time, default one per processor;
+    /// `PASSWORD_QUEUE_MAX` waiting, default 64.
+    pub passwords: PasswordLimits,
+}
+
+/// Which browsers may read answers.
+#[derive(Debug, Clone, Default)]
+pub struct CorsConfig {
+    /// Origins of web clients, as `https://app.example.org`. `FRONTEND_URL`, a comma list, default
+    /// `http://localhost:3000`.
+    pub origins: Vec<HeaderValue>,
+}
+
+/// What a request may cost.
+#[derive(Debug, Clone, Copy)]
+pub struct EdgeLimits {
+    /// The largest REST body, and the largest single message of a gRPC request, in bytes. `GATEWAY_BODY_BYTES_MAX`,
+    /// default 4 MiB.
+    pub body_bytes_max: usize,
+    /// Connections on the public port. `GATEWAY_CONNECTIONS_MAX`, default 10000.
+    pub connections_max: usize,
+}
+
+/// What `/health` reports on.
+#[derive(Debug, Clone, Copy)]
+pub struct HealthConfig {
+    /// How long each check may take. Not from the environment; 1 s.
+    pub check_timeout: Duration,
+    /// Whether the deployment has Redis: whether `REDIS_URL` is set. Without it storage does Redis's duties in its own
+    /// process, and the report says so.
+    pub has_redis: bool,
+}
+
+impl Config {
+    /// Reads the process's environment.
+    pub fn from_env() -> Result<Self, EnvironmentError> {
+        Self::from_variables(|name| std::env::var(name).ok())
+    }
+
+    /// Reads variables by name; one that is empty counts as absent.
+    pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, EnvironmentError> {
+        environment::read(&Environment::new(&variable))
+    }
+}
+
+impl Default for EdgeLimits {
+    fn default() -> Self {
+        Self { body_bytes_max: 4 * 1024 * 1024, connections_max: 10_000 }
+    }
+}
+
+impl Default for HealthConfig {
+    fn default() -> Self {
+        Self { check_timeout: Duration::from_secs(1), has_redis: false }
+    }
+}
+
+/// A value that must not reach a log.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps the value.
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(value.into())
+    }
+
+    /// The value itself.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Secret(..)")
+    }
+}

@@ -1,0 +1,170 @@
+//! The configuration as environment variables.
+
+use std::fs;
+use std::str::FromStr;
+
+use focusflow_mesh::environment::{Environment, EnvironmentError};
+use http::{HeaderValue, Uri};
+
+use super::{
+    AuthConfig, Config, ContractConfig, CorsConfig, EdgeLimits, HealthConfig, ListenConfig, MeshConfig, NamedUpstream,
+    Secret,
+};
+use crate::auth::{AccessTokens, PasswordLimits};
+
+const DEFAULT_STORAGE_URL: &str = "https://localhost:7000";
+const DEFAULT_AI_URL: &str = "https://localhost:8000";
+const DEFAULT_FRONTEND_URL: &str = "http://localhost:3000";
+const DEFAULT_PORT: u16 = 5000;
+
+pub(super) fn read(variables: &Environment<'_>) -> Result<Config, EnvironmentError> {
+    Ok(Config {
+        listen: ListenConfig { public: variables.port_or("PORT", DEFAULT_PORT)?, admin: variables.admin()? },
+        contract: contract(variables)?,
+        mesh: MeshConfig { certificates: variables.certificates(), trust_domain: variables.trust_domain()? },
+        auth: auth(variables)?,
+        cors: cors(variables)?,
+        limits: limits(variables)?,
+        health: HealthConfig { has_redis: variables.text("REDIS_URL").is_some(), ..HealthConfig::default() },
+    })
+}
+
+fn contract(variables: &Environment<'_>) -> Result<ContractConfig, EnvironmentError> {
+    Ok(ContractConfig {
+        descriptor_set: descriptor_set(variables)?,
+        storage: variables.parsed_or("STORAGE_SERVICE_URL", DEFAULT_STORAGE_URL)?,
+        ai: variables.parsed_or("AI_SERVICE_URL", DEFAULT_AI_URL)?,
+        upstreams: variables.list_or::<NamedUpstream>("GATEWAY_UPSTREAMS", "")?,
+    })
+}
+
+fn descriptor_set(variables: &Environment<'_>) -> Result<Vec<u8>, EnvironmentError> {
+    const VARIABLE: &str = "GATEWAY_DESCRIPTOR_SET";
+    match variables.text(VARIABLE) {
+        None => Ok(focusflow_proto::FILE_DESCRIPTOR_SET.to_vec()),
+        Some(path) => {
+            fs::read(&path).map_err(|error| EnvironmentError::new(VARIABLE, format!("{path} cannot be read: {error}")))
+        }
+    }
+}
+
+fn auth(variables: &Environment<'_>) -> Result<AuthConfig, EnvironmentError> {
+    const SECRET: &str = "JWT_SECRET";
+    let jwt_secret = variables.text(SECRET);
+    if let Some(secret) = &jwt_secret {
+        AccessTokens::new(secret.as_bytes()).map_err(|error| EnvironmentError::new(SECRET, error))?;
+    }
+    let defaults = PasswordLimits::default();
+    Ok(AuthConfig {
+        jwt_secret: jwt_secret.map(Secret::new),
+        passwords: PasswordLimits {
+            concurrent_max: variables.parsed_positive("PASSWORD_HASHES_MAX")?.unwrap_or(defaults.concurrent_max),
+            queue_max: variables.parsed("PASSWORD_QUEUE_MAX")?.unwrap_or(defaults.queue_max),
+        },
+    })
+}
+
+fn cors(variables: &Environment<'_>) -> Result<CorsConfig, EnvironmentError> {
+    let origins = variables.list_or::<Origin>("FRONTEND_URL", DEFAULT_FRONTEND_URL)?;
+    Ok(CorsConfig { origins: origins.into_iter().map(|origin| origin.0).collect() })
+}
+
+fn limits(variables: &Environment<'_>) -> Result<EdgeLimits, EnvironmentError> {
+    let defaults = EdgeLimits::default();
+    Ok(EdgeLimits {
+        body_bytes_max: variables.parsed_positive("GATEWAY_BODY_BYTES_MAX")?.unwrap_or(defaults.body_bytes_max),
+        connections_max: variables.parsed_positive("GATEWAY_CONNECTIONS_MAX")?.unwrap_or(defaults.connections_max),
+    })
+}
+
+/// The origin of a web client: scheme, host and port, as a browser writes it.
+struct Origin(HeaderValue);
+
+impl FromStr for Origin {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const EXPECTED: &str = "expected an origin as https://app.example.org";
+        let uri: Uri = text.parse().map_err(|_| EXPECTED)?;
+        let has_only_origin = matches!(uri.path(), "" | "/") && uri.query().is_none();
+        match (uri.scheme_str(), uri.authority()) {
+            (Some(scheme @ ("http" | "https")), Some(authority)) if has_only_origin => {
+                let origin = format!("{scheme}://{authority}").to_lowercase();
+                origin.parse().map(Self).map_err(|_| EXPECTED)
+            }
+            _ => Err(EXPECTED),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_from(variables: &[(&str, &str)]) -> Result<Config, EnvironmentError> {
+        Config::from_variables(|name| {
+            variables.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn an_empty_environment_is_a_development_machine() {
+        let config = read_from(&[]).unwrap();
+        assert_eq!(config.listen.public.port(), 5000);
+        assert_eq!(config.listen.admin.map(|address| address.port()), Some(9090));
+        assert_eq!(config.contract.storage.to_string(), DEFAULT_STORAGE_URL);
+        assert_eq!(config.contract.ai.to_string(), DEFAULT_AI_URL);
+        assert_eq!(config.contract.descriptor_set, focusflow_proto::FILE_DESCRIPTOR_SET);
+        assert_eq!(config.mesh.trust_domain.as_str(), "focusflow.local");
+        assert_eq!(config.limits.body_bytes_max, 4 * 1024 * 1024);
+        assert!(config.auth.jwt_secret.is_none());
+    }
+
+    #[test]
+    fn variables_are_taken_and_empty_ones_count_as_absent() {
+        let config = read_from(&[
+            ("PORT", "8081"),
+            ("ADMIN_PORT", "off"),
+            ("STORAGE_SERVICE_URL", ""),
+            ("FRONTEND_URL", "https://App.example.org/, http://localhost:3000"),
+            ("GATEWAY_UPSTREAMS", "a.B=http://localhost:1,c.D=https://localhost:2#d"),
+            ("JWT_SECRET", "0123456789abcdef0123456789abcdef"),
+        ])
+        .unwrap();
+        assert_eq!(config.listen.public.port(), 8081);
+        assert_eq!(config.listen.admin, None);
+        assert_eq!(config.contract.storage.to_string(), DEFAULT_STORAGE_URL);
+        assert_eq!(config.cors.origins, ["https://app.example.org", "http://localhost:3000"]);
+        assert_eq!(config.contract.upstreams[1].target.to_string(), "https://localhost:2#d");
+        assert_eq!(config.auth.jwt_secret.unwrap().expose().len(), 32);
+    }
+
+    #[test]
+    fn a_problem_names_its_variable() {
+        for (variable, value) in [
+            ("PORT", "70000"),
+            ("ADMIN_PORT", "none"),
+            ("STORAGE_SERVICE_URL", "localhost"),
+            ("AI_SERVICE_URL", "ftp://localhost"),
+            ("GATEWAY_UPSTREAMS", "http://localhost:1"),
+            ("GATEWAY_DESCRIPTOR_SET", "/nowhere/descriptors.bin"),
+            ("JWT_SECRET", "too short"),
+            ("MESH_TRUST_DOMAIN", "UPPER case"),
+            ("FRONTEND_URL", "example.org/app"),
+            ("GATEWAY_BODY_BYTES_MAX", "0"),
+            ("PASSWORD_HASHES_MAX", "0"),
+        ] {
+            let error = read_from(&[(variable, value)]).unwrap_err();
+            assert_eq!(error.variable, variable);
+            assert!(error.to_string().starts_with(variable), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_not_printed() {
+        let error = read_from(&[("JWT_SECRET", "hunter2")]).unwrap_err();
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+        let config = read_from(&[("JWT_SECRET", "0123456789abcdef0123456789abcdef")]).unwrap();
+        assert!(!format!("{config:?}").contains("0123456789abcdef"));
+    }
+}

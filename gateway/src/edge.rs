@@ -1,0 +1,117 @@
+//! The one public port: gRPC, gRPC-Web, REST and `/health`, told apart by path and media type.
+
+mod admission;
+mod answer;
+mod cors;
+mod grpc;
+mod grpc_web;
+mod headers;
+mod health;
+mod media_type;
+mod message_limit;
+mod metrics;
+mod rest;
+mod verdict;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+
+use bytes::Bytes;
+use focusflow_mesh::context::{Context, REQUEST_ID_HEADER, TRACEPARENT_HEADER};
+use futures_util::future::BoxFuture;
+use http::header::AUTHORIZATION;
+use http::{HeaderValue, Request, Response};
+use tonic::body::Body;
+use tower::Service;
+
+use crate::config::EdgeLimits;
+use crate::contract::Contract;
+
+use self::answer::Failure;
+use self::media_type::Protocol;
+
+pub(crate) use self::admission::Admission;
+pub(crate) use self::cors::layer as cors_layer;
+pub(crate) use self::health::Dependencies;
+
+/// Where the health of what the edge depends on is answered.
+const HEALTH_PATH: &str = "/health";
+
+/// The service of the public port. Clones share everything.
+#[derive(Clone)]
+pub(crate) struct Edge {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    contract: Arc<Contract>,
+    admission: Admission,
+    dependencies: Dependencies,
+    limits: EdgeLimits,
+}
+
+impl Edge {
+    pub(crate) fn new(
+        contract: Contract,
+        admission: Admission,
+        dependencies: Dependencies,
+        limits: EdgeLimits,
+    ) -> Self {
+        let contract = Arc::new(contract);
+        Self { inner: Arc::new(Inner { contract, admission, dependencies, limits }) }
+    }
+}
+
+impl<B> Service<Request<B>> for Edge
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<tonic::codegen::StdError>,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut TaskContext<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let inner = Arc::clone(&self.inner);
+        Box::pin(async move { Ok(inner.serve(request.map(Body::new)).await) })
+    }
+}
+
+impl Inner {
+    async fn serve(&self, request: Request<Body>) -> Response<Body> {
+        let context = Context::from_headers(request.headers());
+        let measurement = metrics::begin(request.method(), &context);
+        let request_id = context.request_id.to_header();
+        let traceparent = context.trace.to_header();
+        let mut response = self.dispatch(context, request).await;
+        let headers = response.headers_mut();
+        headers.insert(REQUEST_ID_HEADER, request_id);
+        headers.insert(TRACEPARENT_HEADER, traceparent);
+        headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+        measurement.measure(response)
+    }
+
+    async fn dispatch(&self, context: Context, request: Request<Body>) -> Response<Body> {
+        if request.uri().path() == HEALTH_PATH {
+            return health::serve(self, request.method()).await;
+        }
+        match Protocol::of(request.headers()) {
+            Protocol::Grpc => grpc::serve(self, context, request, None).await,
+            Protocol::GrpcWeb(encoding) => grpc::serve(self, context, request, Some(encoding)).await,
+            Protocol::UnsupportedGrpc => {
+                let failure = Failure::wrong_media_type("gRPC with messages that are not protobuf", "application/grpc");
+                self.render(&failure, &request)
+            }
+            Protocol::Rest => rest::serve(self, context, request).await,
+        }
+    }
+
+    fn render(&self, failure: &Failure, request: &Request<Body>) -> Response<Body> {
+        failure.render(self.contract.transcoder(), request.headers().contains_key(AUTHORIZATION))
+    }
+}

@@ -1,0 +1,213 @@
+//! gRPC and gRPC-Web, passed through: metadata is checked and framing converted, messages are not looked at.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, ready};
+
+use bytes::Bytes;
+use focusflow_mesh::context::{Context, GRPC_TIMEOUT_HEADER};
+use focusflow_mesh::deadline;
+use focusflow_mesh::refusal::{Reason, Refusal};
+use focusflow_mesh::telemetry::Call;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, TE};
+use http::uri::Uri;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Version};
+use http_body::{Body as HttpBody, Frame};
+use tokio::time::Sleep;
+use tonic::Status;
+use tonic::body::Body;
+use tower::Service;
+
+use super::Inner;
+use super::answer::Failure;
+use super::grpc_web::{request_body, response_body};
+use super::headers::{strip_browser_headers, strip_for_upstream};
+use super::media_type::WebEncoding;
+use super::message_limit;
+use super::metrics::RouteLabel;
+use super::verdict::Verdict;
+use crate::backend::Backend;
+use crate::contract::Rpc;
+
+const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
+const TRAILERS: HeaderValue = HeaderValue::from_static("trailers");
+
+/// Longer paths are not worth repeating to the caller who sent them.
+const PATH_CHARACTERS_MAX: usize = 200;
+
+/// Serves native gRPC, or gRPC-Web in the encoding that the request is in.
+pub(super) async fn serve(
+    inner: &Inner,
+    context: Context,
+    request: Request<Body>,
+    web: Option<WebEncoding>,
+) -> Response<Body> {
+    if request.method() != Method::POST {
+        let failure = Failure::wrong_verb(request.method().as_str(), &[Method::POST.to_string()]);
+        return inner.render(&failure, &request);
+    }
+    if web.is_none() && request.version() < Version::HTTP_2 {
+        return inner.render(&Failure::grpc_needs_http2(), &request);
+    }
+    let answer_encoding = web.map(|encoding| encoding.of_answer(request.headers()));
+    let request = match web {
+        Some(encoding) => from_web(request, encoding),
+        None => request,
+    };
+    let response = match inner.contract.rpc(request.uri().path()).cloned() {
+        Some(rpc) => forward(inner, &rpc, context, request).await,
+        None => unknown_method(request.uri().path()).into_http(),
+    };
+    match answer_encoding {
+        Some(encoding) => to_web(response, encoding),
+        None => response,
+    }
+}
+
+async fn forward(inner: &Inner, rpc: &Arc<Rpc>, context: Context, request: Request<Body>) -> Response<Body> {
+    let mut call = rpc.metrics.start();
+    let mut response = match admit(inner, rpc, context, request) {
+        Ok((backend, request, verdict)) => pass(backend, request, verdict, &mut call).await,
+        Err(status) => status.into_http(),
+    };
+    call.ended_by(response.headers());
+    response.extensions_mut().insert(RouteLabel(Arc::clone(&rpc.label)));
+    response.map(|body| Body::new(Counted { inner: body, call }))
+}
+
+/// The request as its backend gets it, and the verdict on the size of its messages.
+fn admit(
+    inner: &Inner,
+    rpc: &Rpc,
+    context: Context,
+    request: Request<Body>,
+) -> Result<(Backend, Request<Body>, Verdict), Status> {
+    let context = inner.admission.admit(context, &rpc.policy, request.headers())?;
+    let backend = rpc.backend()?;
+    let (mut parts, body) = request.into_parts();
+    strip_for_upstream(&mut parts.headers);
+    // The channel writes what is left of the deadline.
+    parts.headers.remove(GRPC_TIMEOUT_HEADER);
+    parts.headers.insert(CONTENT_TYPE, GRPC);
+    parts.headers.insert(TE, TRAILERS);
+    parts.uri = Uri::from(rpc.path.clone());
+    parts.version = Version::HTTP_2;
+    parts.extensions.insert(context);
+    let (body, verdict) = message_limit::limit(body, inner.limits.body_bytes_max);
+    Ok((backend, Request::from_parts(parts, body), verdict))
+}
+
+async fn pass(mut backend: Backend, request: Request<Body>, mut verdict: Verdict, call: &mut Call) -> Response<Body> {
+    let deadline = request.extensions().get::<Context>().and_then(|context| context.deadline);
+    let response = tokio::select! {
+        biased;
+        status = &mut verdict => status.into_http(),
+        Ok(response) = backend.call(request) => response,
+    };
+    call.ended_by(response.headers());
+    response.map(|inner| {
+        let timer = deadline.map(|deadline| Box::pin(tokio::time::sleep_until(deadline)));
+        Body::new(Guarded { inner, verdict, timer, finished: false })
+    })
+}
+
+fn from_web(request: Request<Body>, encoding: WebEncoding) -> Request<Body> {
+    let (mut parts, body) = request.into_parts();
+    strip_browser_headers(&mut parts.headers);
+    Request::from_parts(parts, request_body(body, encoding))
+}
+
+fn to_web(response: Response<Body>, encoding: WebEncoding) -> Response<Body> {
+    let mut response = response.map(|body| response_body(body, encoding));
+    response.headers_mut().remove(CONTENT_LENGTH);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(encoding.content_type()));
+    response
+}
+
+/// What is not exposed is answered like what does not exist.
+fn unknown_method(path: &str) -> Status {
+    let shown: String = path.chars().take(PATH_CHARACTERS_MAX).collect();
+    Refusal::new(Reason::UnknownMethod, format!("{shown} is not an RPC of this API")).with("method", shown).into()
+}
+
+/// A response that ends with a status whatever happens: when its request turns out too large, when its deadline passes,
+/// and when its service is lost. An error would reset the stream, and the client would learn nothing.
+struct Guarded {
+    inner: Body,
+    verdict: Verdict,
+    timer: Option<Pin<Box<Sleep>>>,
+    finished: bool,
+}
+
+impl Guarded {
+    /// The status of the edge's own that ends the call, if there is one.
+    fn poll_end(&mut self, cx: &mut TaskContext<'_>) -> Poll<Status> {
+        if let Poll::Ready(status) = Pin::new(&mut self.verdict).poll(cx) {
+            return Poll::Ready(status);
+        }
+        match &mut self.timer {
+            Some(timer) => timer.as_mut().poll(cx).map(|()| deadline::exceeded().into()),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl HttpBody for Guarded {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if self.finished {
+            return Poll::Ready(None);
+        }
+        let status = match Pin::new(&mut self.inner).poll_frame(cx) {
+            Poll::Ready(Some(Err(status))) => status,
+            Poll::Ready(frame) => return Poll::Ready(frame),
+            Poll::Pending => ready!(self.poll_end(cx)),
+        };
+        self.finished = true;
+        Poll::Ready(Some(Ok(Frame::trailers(trailers_of(&status)))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.finished || self.inner.is_end_stream()
+    }
+}
+
+fn trailers_of(status: &Status) -> HeaderMap {
+    let mut trailers = HeaderMap::new();
+    if status.add_header(&mut trailers).is_err() {
+        // Its message cannot be a header; the code must arrive all the same.
+        trailers.insert(HeaderName::from_static("grpc-status"), (status.code() as i32).into());
+    }
+    trailers
+}
+
+/// A response that counts how its call ended.
+struct Counted {
+    inner: Body,
+    call: Call,
+}
+
+impl HttpBody for Counted {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let polled = Pin::new(&mut self.inner).poll_frame(cx);
+        if let Poll::Ready(Some(Ok(frame))) = &polled
+            && let Some(trailers) = frame.trailers_ref()
+        {
+            self.call.ended_by(trailers);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.inner.size_hint()
+    }
+}

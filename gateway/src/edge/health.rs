@@ -1,0 +1,146 @@
+//! `GET /health`: how the edge and what it depends on are, for people, load balancers and Railway.
+
+use std::time::{Duration, SystemTime};
+
+use focusflow_mesh::context::Context;
+use focusflow_mesh::health::Health;
+use http::{Method, Response, StatusCode};
+use prost::Message;
+use serde_json::{Map, Value, json};
+use tonic::body::Body;
+use tonic::client::Grpc;
+use tonic::codegen::http::uri::PathAndQuery;
+use tonic::{Code, Status};
+
+use super::Inner;
+use super::answer::{Failure, json_response};
+use super::metrics::RouteLabel;
+use crate::backend::Backend;
+use crate::codec::BytesCodec;
+use crate::config::HealthConfig;
+
+const CHECK: &str = "/grpc.health.v1.Health/Check";
+const SERVING: i32 = 1;
+
+/// The processes that the edge reports on. `None`: not part of this deployment, so not reported.
+pub(crate) struct Dependencies {
+    /// The edge's own state: a shutdown makes it unhealthy.
+    pub(crate) own: Health,
+    /// Knows of the database and of Redis.
+    pub(crate) storage: Option<Backend>,
+    /// The service of insights.
+    pub(crate) ai: Option<Backend>,
+    pub(crate) config: HealthConfig,
+}
+
+/// How one dependency is.
+enum Condition {
+    Healthy,
+    /// There is no such process; another does its duties.
+    InProcess,
+    /// It answered, or failed to: the reason is shown.
+    Unhealthy(String),
+    /// The service does not know of it.
+    Unknown,
+}
+
+pub(super) async fn serve(inner: &Inner, method: &Method) -> Response<Body> {
+    let mut response = match *method {
+        Method::GET => report(inner).await,
+        Method::HEAD => report(inner).await.map(|_| Body::empty()),
+        _ => {
+            let allowed = [Method::GET.to_string(), Method::HEAD.to_string()];
+            Failure::wrong_verb(method.as_str(), &allowed).render(inner.contract.transcoder(), false)
+        }
+    };
+    response.extensions_mut().insert(RouteLabel(super::HEALTH_PATH.into()));
+    response
+}
+
+async fn report(inner: &Inner) -> Response<Body> {
+    let Dependencies { own, storage, ai, config } = &inner.dependencies;
+    let wait = config.check_timeout;
+    let (database, redis, ai) = futures_util::future::join3(
+        check(storage.as_ref(), "database", wait),
+        check(storage.as_ref(), "redis", wait),
+        check(ai.as_ref(), "", wait),
+    )
+    .await;
+    let redis = redis.map(|condition| condition.of_redis(*config));
+    let works =
+        |condition: &Option<Condition>| !matches!(condition, Some(Condition::Unhealthy(_) | Condition::Unknown));
+    let (status, code) = match (works(&database) && !own.is_draining(), works(&redis) && works(&ai)) {
+        (false, _) => ("unhealthy", StatusCode::SERVICE_UNAVAILABLE),
+        (true, false) => ("degraded", StatusCode::OK),
+        (true, true) => ("healthy", StatusCode::OK),
+    };
+    let services: Map<String, Value> = [("database", database), ("redis", redis), ("ai_service", ai)]
+        .into_iter()
+        .filter_map(|(name, condition)| Some((name.to_owned(), condition?.to_json())))
+        .collect();
+    let timestamp = rfc3339(SystemTime::now());
+    let body = json!({"status": status, "timestamp": timestamp, "services": services});
+    json_response(code, body.to_string())
+}
+
+/// UTC with milliseconds.
+fn rfc3339(time: SystemTime) -> String {
+    let mut timestamp = prost_types::Timestamp::from(time);
+    timestamp.nanos -= timestamp.nanos % 1_000_000;
+    timestamp.to_string()
+}
+
+impl Condition {
+    fn to_json(&self) -> Value {
+        match self {
+            Self::Healthy => json!({"status": "healthy"}),
+            Self::InProcess => json!({"status": "healthy", "mode": "in-process"}),
+            Self::Unhealthy(reason) => json!({"status": "unhealthy", "reason": reason}),
+            Self::Unknown => json!({"status": "unhealthy", "reason": "not reported"}),
+        }
+    }
+
+    /// On one machine there is no Redis: its duties are storage's own, and work as long as storage does.
+    fn of_redis(self, config: HealthConfig) -> Self {
+        match self {
+            Self::Healthy | Self::Unknown if !config.has_redis => Self::InProcess,
+            known => known,
+        }
+    }
+}
+
+async fn check(backend: Option<&Backend>, name: &str, wait: Duration) -> Option<Condition> {
+    let answer = tokio::time::timeout(wait, ask(backend?.clone(), name)).await;
+    Some(match answer {
+        Ok(Ok(SERVING)) => Condition::Healthy,
+        Ok(Ok(_)) => Condition::Unhealthy("not serving".to_owned()),
+        Ok(Err(status)) if status.code() == Code::NotFound => Condition::Unknown,
+        Ok(Err(status)) => Condition::Unhealthy(status.code().description().to_owned()),
+        Err(_) => Condition::Unhealthy(format!("no answer within {} ms", wait.as_millis())),
+    })
+}
+
+async fn ask(backend: Backend, name: &str) -> Result<i32, Status> {
+    let request = HealthCheckRequest { service: name.to_owned() };
+    let mut request = tonic::Request::new(request.encode_to_vec().into());
+    request.extensions_mut().insert(Context::root());
+    let path = PathAndQuery::from_static(CHECK);
+    let answer = Grpc::new(backend).unary(request, path, BytesCodec).await?;
+    HealthCheckResponse::decode(answer.into_inner())
+        .map(|answer| answer.status)
+        .map_err(|_| Status::internal("the answer is no HealthCheckResponse"))
+}
+
+/// `grpc.health.v1.HealthCheckRequest`.
+#[derive(Clone, PartialEq, Message)]
+struct HealthCheckRequest {
+    #[prost(string, tag = "1")]
+    service: String,
+}
+
+/// `grpc.health.v1.HealthCheckResponse`.
+#[derive(Clone, PartialEq, Message)]
+struct HealthCheckResponse {
+    #[prost(int32, tag = "1")]
+    status: i32,
+}

@@ -1,0 +1,129 @@
+//! Which protocol a request speaks, by its `content-type`.
+
+use http::HeaderMap;
+use http::header::{ACCEPT, CONTENT_TYPE};
+
+/// How a request wants to be answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Protocol {
+    /// Native gRPC.
+    Grpc,
+    /// gRPC-Web.
+    GrpcWeb(WebEncoding),
+    /// gRPC of either kind, with messages that are not protobuf.
+    UnsupportedGrpc,
+    /// Anything else.
+    Rest,
+}
+
+/// How gRPC-Web puts bytes into a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WebEncoding {
+    /// As they are.
+    Binary,
+    /// As base64, for clients that cannot read a binary stream.
+    Text,
+}
+
+const GRPC: &str = "application/grpc";
+const GRPC_WEB: &str = "application/grpc-web";
+const GRPC_WEB_TEXT: &str = "application/grpc-web-text";
+
+impl Protocol {
+    /// Parameters such as `charset` are ignored: some load balancers add them.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let Some(media_type) = headers.get(CONTENT_TYPE).and_then(|value| essence(value.as_bytes())) else {
+            return Self::Rest;
+        };
+        if let Some(format) = media_type.strip_prefix(GRPC_WEB_TEXT) {
+            return Self::grpc(format, Self::GrpcWeb(WebEncoding::Text));
+        }
+        if let Some(format) = media_type.strip_prefix(GRPC_WEB) {
+            return Self::grpc(format, Self::GrpcWeb(WebEncoding::Binary));
+        }
+        match media_type.strip_prefix(GRPC) {
+            Some(format) => Self::grpc(format, Self::Grpc),
+            None => Self::Rest,
+        }
+    }
+
+    fn grpc(format: &str, protocol: Self) -> Self {
+        match format {
+            "" | "+proto" => protocol,
+            _ if format.starts_with('+') => Self::UnsupportedGrpc,
+            _ => Self::Rest,
+        }
+    }
+}
+
+impl WebEncoding {
+    /// What the client wants to read: what it accepts, else what it sent.
+    pub(super) fn of_answer(self, headers: &HeaderMap) -> Self {
+        let Some(accepted) = headers.get(ACCEPT).and_then(|value| value.to_str().ok()) else { return self };
+        if accepted.contains(GRPC_WEB_TEXT) {
+            Self::Text
+        } else if accepted.contains(GRPC_WEB) {
+            Self::Binary
+        } else {
+            self
+        }
+    }
+
+    pub(super) const fn content_type(self) -> &'static str {
+        match self {
+            Self::Binary => "application/grpc-web+proto",
+            Self::Text => "application/grpc-web-text+proto",
+        }
+    }
+}
+
+/// The media type in lower case, without parameters; `None` if it is not text.
+pub(super) fn essence(content_type: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(content_type).ok()?;
+    let essence = text.split(';').next().unwrap_or_default().trim();
+    Some(essence.to_ascii_lowercase())
+}
+
+/// Whether the media type is JSON: `application/json` or one of its kin.
+pub(super) fn is_json(essence: &str) -> bool {
+    essence == "application/json" || essence.ends_with("+json") || essence == "text/json"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn protocol(content_type: &str) -> Protocol {
+        Protocol::of(&HeaderMap::from_iter([(CONTENT_TYPE, content_type.parse().unwrap())]))
+    }
+
+    #[test]
+    fn parameters_and_case_do_not_matter() {
+        use WebEncoding::{Binary, Text};
+        for (content_type, expected) in [
+            ("application/grpc", Protocol::Grpc),
+            ("application/grpc+proto", Protocol::Grpc),
+            ("Application/gRPC; charset=utf-8", Protocol::Grpc),
+            ("application/grpc+json", Protocol::UnsupportedGrpc),
+            ("application/grpc-web", Protocol::GrpcWeb(Binary)),
+            ("application/grpc-web+proto; charset=utf-8", Protocol::GrpcWeb(Binary)),
+            ("application/grpc-web-text", Protocol::GrpcWeb(Text)),
+            ("application/grpc-web-text+proto", Protocol::GrpcWeb(Text)),
+            ("application/grpc-web+json", Protocol::UnsupportedGrpc),
+            ("application/grpcx", Protocol::Rest),
+            ("application/json", Protocol::Rest),
+        ] {
+            assert_eq!(protocol(content_type), expected, "{content_type}");
+        }
+        assert_eq!(Protocol::of(&HeaderMap::new()), Protocol::Rest);
+    }
+
+    #[test]
+    fn a_client_is_answered_in_what_it_accepts_or_else_sent() {
+        let accept = |value: &str| HeaderMap::from_iter([(ACCEPT, value.parse().unwrap())]);
+        assert_eq!(WebEncoding::Binary.of_answer(&HeaderMap::new()), WebEncoding::Binary);
+        assert_eq!(WebEncoding::Text.of_answer(&accept("*/*")), WebEncoding::Text);
+        assert_eq!(WebEncoding::Text.of_answer(&accept("application/grpc-web")), WebEncoding::Binary);
+        assert_eq!(WebEncoding::Binary.of_answer(&accept("application/grpc-web-text")), WebEncoding::Text);
+    }
+}

@@ -1,0 +1,198 @@
+//! REST: JSON in, one RPC, JSON out. Paths, verbs and shapes come from the contract.
+
+mod request_stream;
+mod response_stream;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use focusflow_mesh::context::Context;
+use focusflow_mesh::deadline;
+use focusflow_mesh::refusal::internal;
+use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tonic::Status;
+use tonic::body::Body;
+use tonic::client::Grpc;
+use tonic::metadata::MetadataMap;
+
+use super::Inner;
+use super::answer::Failure;
+use super::headers::rest_metadata;
+use super::media_type::{essence, is_json};
+use super::metrics::RouteLabel;
+use crate::backend::Backend;
+use crate::codec::BytesCodec;
+use crate::contract::{Contract, RestRoute};
+use crate::refusal::invalid_request;
+use crate::transcode::{Incoming, Lookup, Match, RequestError};
+
+/// The largest single message that the edge takes from a service. Services page what is long; this only keeps a
+/// broken one from filling the edge's memory.
+const RESPONSE_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// A call on its way: what was asked, and of whom.
+struct Call {
+    contract: Arc<Contract>,
+    matched: Arc<Match>,
+    route: Arc<RestRoute>,
+    backend: Backend,
+    context: Context,
+}
+
+pub(super) async fn serve(inner: &Inner, context: Context, request: Request<Body>) -> Response<Body> {
+    let has_token = request.headers().contains_key(AUTHORIZATION);
+    let is_head = request.method() == Method::HEAD;
+    let (label, result) = match find(inner, request.method(), request.uri().path()) {
+        Ok((matched, route)) => {
+            let label = RouteLabel(Arc::clone(&route.label));
+            (Some(label), call(inner, matched, route, context, request).await)
+        }
+        Err(failure) => (None, Err(failure)),
+    };
+    let mut response = result.unwrap_or_else(|failure| failure.render(inner.contract.transcoder(), has_token));
+    if is_head {
+        response = without_body(response);
+    }
+    if let Some(label) = label {
+        response.extensions_mut().insert(label);
+    }
+    response
+}
+
+/// A route that exists but is not exposed is answered like one that does not exist.
+fn find(inner: &Inner, method: &Method, path: &str) -> Result<(Match, Arc<RestRoute>), Failure> {
+    let transcoder = inner.contract.transcoder();
+    let lookup = match transcoder.find(method.as_str(), path) {
+        Lookup::WrongMethod(allowed) if method == Method::HEAD && allowed.iter().any(|verb| verb == "GET") => {
+            transcoder.find("GET", path)
+        }
+        lookup => lookup,
+    };
+    match lookup {
+        Lookup::Found(matched) => match inner.contract.rest_route(&matched).cloned() {
+            Some(route) => Ok((matched, route)),
+            None => Err(Failure::unknown_path(path)),
+        },
+        Lookup::WrongMethod(allowed) => Err(Failure::wrong_verb(method.as_str(), &allowed)),
+        Lookup::NotFound => Err(Failure::unknown_path(path)),
+    }
+}
+
+async fn call(
+    inner: &Inner,
+    matched: Match,
+    route: Arc<RestRoute>,
+    context: Context,
+    request: Request<Body>,
+) -> Result<Response<Body>, Failure> {
+    let context = inner.admission.admit(context, &route.rpc.policy, request.headers())?;
+    let backend = route.rpc.backend()?;
+    let end = context.deadline;
+    let call = Call { contract: Arc::clone(&inner.contract), matched: Arc::new(matched), route, backend, context };
+    let answering = call.answer(request, inner.limits.body_bytes_max);
+    // A service keeps the deadline once it has the request; until then a slow sender is stopped here.
+    match end {
+        None => answering.await,
+        Some(end) => tokio::time::timeout_at(end, answering)
+            .await
+            .unwrap_or_else(|_| Err(Status::from(deadline::exceeded()).into())),
+    }
+}
+
+impl Call {
+    async fn answer(self, request: Request<Body>, body_bytes_max: usize) -> Result<Response<Body>, Failure> {
+        let (parts, body) = request.into_parts();
+        let stream_format = response_stream::Format::of(&parts.headers);
+        if self.route.rpc.policy.client_streaming {
+            return request_stream::answer(self, &parts, body, body_bytes_max, stream_format).await;
+        }
+        let body = read_body(&parts.headers, body, body_bytes_max).await?;
+        let content_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        if !self.route.takes_any_media_type {
+            check_media_type(content_type, &body)?;
+        }
+        let incoming = Incoming { query: parts.uri.query(), content_type, body: &body };
+        let message = self.contract.transcoder().request(&self.matched, incoming).map_err(request_refused)?;
+        let request = self.grpc_request(&parts.headers, message);
+        if self.route.rpc.policy.server_streaming {
+            let response = self.client().server_streaming(request, self.route.rpc.path.clone(), BytesCodec).await?;
+            response_stream::answer(self, response.into_inner(), stream_format).await
+        } else {
+            let response = self.client().unary(request, self.route.rpc.path.clone(), BytesCodec).await?;
+            self.encode(&response.into_inner())
+        }
+    }
+
+    fn client(&self) -> Grpc<Backend> {
+        Grpc::new(self.backend.clone()).max_decoding_message_size(RESPONSE_BYTES_MAX)
+    }
+
+    fn grpc_request<T>(&self, headers: &HeaderMap, message: T) -> tonic::Request<T> {
+        let mut request = tonic::Request::new(message);
+        *request.metadata_mut() = MetadataMap::from_headers(rest_metadata(headers));
+        request.extensions_mut().insert(self.context.clone());
+        request
+    }
+
+    fn encode(&self, message: &[u8]) -> Result<Response<Body>, Failure> {
+        let transcoder = self.contract.transcoder();
+        let outgoing = transcoder
+            .response(transcoder.route(&self.matched), message)
+            .map_err(|error| internal("writing the service's answer as JSON", &error))?;
+        let content_type = HeaderValue::from_str(&outgoing.content_type)
+            .map_err(|error| internal("writing the content type of the service's answer", &error))?;
+        let mut response = super::answer::json_response(StatusCode::OK, outgoing.body);
+        response.headers_mut().insert(CONTENT_TYPE, content_type);
+        Ok(response)
+    }
+}
+
+async fn read_body(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<Bytes, Failure> {
+    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|bytes| bytes > bytes_max) {
+        return Err(Failure::too_large(bytes_max));
+    }
+    match Limited::new(body, bytes_max).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Failure::too_large(bytes_max)),
+        Err(_) => Err(body_broke_off().into()),
+    }
+}
+
+/// Only the media type of a body that is there matters.
+fn check_media_type(content_type: Option<&str>, body: &[u8]) -> Result<(), Failure> {
+    match content_type.and_then(|value| essence(value.as_bytes())) {
+        Some(essence) if !body.is_empty() && !is_json(&essence) => {
+            Err(Failure::wrong_media_type(&essence, "application/json"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn request_refused(error: RequestError) -> Status {
+    invalid_request(error.field, error.description)
+}
+
+fn body_broke_off() -> Status {
+    invalid_request(String::new(), "the body ended before its announced length".to_owned())
+}
+
+/// The answer to HEAD: all that GET would say, without the body.
+fn without_body(response: Response<Body>) -> Response<Body> {
+    use http_body::Body as _;
+    let (mut parts, body) = response.into_parts();
+    if let Some(length) = body.size_hint().exact() {
+        parts.headers.insert(CONTENT_LENGTH, length.into());
+    }
+    Response::from_parts(parts, Body::empty())
+}
+
+/// Answers of a stream are as private as others.
+fn stream_response(content_type: &'static str, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,26 @@
+//! The edge: one contract as REST, gRPC-Web and gRPC.
+//!
+//! The edge is driven by a descriptor set. From it follow the REST routes, who must be signed in, deadlines and which
+//! process serves what; adding an RPC to the contract needs no line here. A request takes this way:
+//!
+//! 1. [`focusflow_mesh::server`] accepts the connection, under limits.
+//! 2. CORS: only configured origins may read answers.
+//! 3. `/health`, else gRPC and gRPC-Web by media type, else REST by path.
+//! 4. Admission: the RPC's policy, the access token, the deadline.
+//! 5. gRPC passes through unread; REST is [transcoded](transcode), JSON to protobuf and back.
+//! 6. A channel of the mesh carries the call to its service, or this process answers it ([`auth`]).
+//!
+//! [`build`] binds the ports and returns a [`Gateway`]; [`Gateway::run`] serves until the shutdown.
+
+pub mod auth;
+mod backend;
+mod codec;
+pub mod config;
+mod contract;
+mod edge;
+mod refusal;
+mod startup;
+pub mod transcode;
+
+pub use contract::ContractError;
+pub use startup::{BuildError, Gateway, build, build_with_clock};

@@ -1,0 +1,17 @@
+//! What the edge promises to its clients: the real edge, over real connections, before a real service.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops there")]
+
+mod accounts;
+mod bad_input;
+mod browsers;
+mod grpc;
+mod grpc_web;
+mod health;
+mod json;
+mod mutual_tls;
+mod rest;
+mod startup;
+mod streams;
+mod support;
+mod transcoding;
+mod trust;

@@ -1,0 +1,102 @@
+//! A real edge before a real service, and clients of the three kinds.
+
+pub(crate) mod client;
+pub(crate) mod messages;
+pub(crate) mod upstream;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use focusflow_gateway::auth::{ACCESS_TOKEN_LIFETIME, AccessTokens, Clock, PasswordLimits};
+use focusflow_gateway::build_with_clock;
+use focusflow_gateway::config::{
+    AuthConfig, Config, ContractConfig, CorsConfig, EdgeLimits, HealthConfig, ListenConfig, MeshConfig, Secret,
+};
+use focusflow_mesh::drain::Drain;
+use http::HeaderValue;
+use tokio::net::TcpListener;
+use uuid::Uuid;
+
+pub(crate) const ORIGIN: &str = "https://app.example.org";
+pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
+const SECRET: &str = "a secret that is long enough to be one";
+
+/// An edge that serves the test's contract, its service, and what a test needs to call it.
+pub(crate) struct Edge {
+    pub(crate) address: SocketAddr,
+    clock: Arc<HandSetClock>,
+    tokens: AccessTokens,
+    pub(crate) user_id: Uuid,
+}
+
+impl Edge {
+    /// With the contract of `edge.proto`.
+    pub(crate) async fn start() -> Self {
+        let upstream = upstream::start().await;
+        Self::serving(contract(), upstream).await
+    }
+
+    /// With another contract, served by whoever listens at `upstream`.
+    pub(crate) async fn serving(descriptor_set: Vec<u8>, upstream: SocketAddr) -> Self {
+        let nobody = address_where_nobody_listens().await;
+        let config = Config {
+            listen: ListenConfig { public: ([127, 0, 0, 1], 0).into(), admin: None },
+            contract: ContractConfig {
+                descriptor_set,
+                storage: format!("http://{upstream}").parse().unwrap(),
+                ai: format!("http://{nobody}").parse().unwrap(),
+                upstreams: Vec::new(),
+            },
+            mesh: MeshConfig { certificates: None, trust_domain: "focusflow.test".parse().unwrap() },
+            auth: AuthConfig { jwt_secret: Some(Secret::new(SECRET)), passwords: PasswordLimits::default() },
+            cors: CorsConfig { origins: vec![HeaderValue::from_static(ORIGIN)] },
+            limits: EdgeLimits { body_bytes_max: BODY_BYTES_MAX, ..EdgeLimits::default() },
+            health: HealthConfig::default(),
+        };
+        Self::run(config).await
+    }
+
+    /// With a configuration of the test's own.
+    pub(crate) async fn run(config: Config) -> Self {
+        let clock = Arc::new(HandSetClock(Mutex::new(SystemTime::now())));
+        let gateway = build_with_clock(config, clock.clone()).await.unwrap();
+        let address = gateway.local_addr().unwrap();
+        tokio::spawn(gateway.run(Drain::never()));
+        let tokens = AccessTokens::new(SECRET.as_bytes()).unwrap();
+        Self { address, clock, tokens, user_id: Uuid::now_v7() }
+    }
+
+    /// An access token of this edge's person.
+    pub(crate) fn token(&self) -> String {
+        self.tokens.issue(self.user_id, Uuid::now_v7(), self.clock.now()).unwrap()
+    }
+
+    /// Lets every token that was issued so far expire.
+    pub(crate) fn let_tokens_expire(&self) {
+        *self.clock.0.lock().unwrap() += ACCESS_TOKEN_LIFETIME + Duration::from_secs(1);
+    }
+}
+
+/// The encoded descriptors of `edge.proto`.
+pub(crate) fn contract() -> Vec<u8> {
+    let here = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/gateway");
+    let ours = concat!(env!("CARGO_MANIFEST_DIR"), "/../proto");
+    let mut compiler = protox::Compiler::new([here, ours]).unwrap();
+    compiler.include_imports(true).open_file("edge.proto").unwrap();
+    compiler.encode_file_descriptor_set()
+}
+
+/// A port that was free a moment ago.
+pub(crate) async fn address_where_nobody_listens() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+}
+
+/// A clock that the test moves.
+struct HandSetClock(Mutex<SystemTime>);
+
+impl Clock for HandSetClock {
+    fn now(&self) -> SystemTime {
+        *self.0.lock().unwrap()
+    }
+}
