@@ -1,0 +1,53 @@
+//! Servers under load, each in a process of its own.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+
+use crate::cpu;
+use crate::scenario::Scenario;
+
+/// A server in a process of its own; dropping it ends the process.
+pub(crate) struct Server {
+    process: Child,
+    address: String,
+}
+
+impl Server {
+    /// Starts this binary as a server and waits until it says where it listens.
+    pub(crate) fn start(scenario: Scenario, certificates: &Path, upstream: Option<&str>) -> anyhow::Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("serve").arg(scenario.name()).arg("--certificates").arg(certificates);
+        if let Some(upstream) = upstream {
+            command.arg("--upstream").arg(upstream);
+        }
+        // The server ends when its standard input does, so it cannot outlive this process.
+        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let output = process.stdout.take().context("the server has no standard output")?;
+        let mut address = String::new();
+        BufReader::new(output).read_line(&mut address)?;
+        let address = address.trim().to_owned();
+        ensure!(!address.is_empty(), "the {} server did not start", scenario.name());
+        Ok(Self { process, address })
+    }
+
+    /// `HOST:PORT`.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The CPU time that the server has used so far.
+    pub(crate) fn time_used(&self) -> anyhow::Result<Duration> {
+        cpu::time_used(self.process.id())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

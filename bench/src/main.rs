@@ -1,0 +1,84 @@
+//! What the mesh costs, beside what it is built on.
+//!
+//! One run measures the same RPC four ways: a bare tonic service over plain HTTP/2, the same over rustls, through the
+//! mesh's server and channel, and as REST through the gateway. Every server is a process of its own (this binary
+//! again), so that its CPU time is counted apart from the load generator's. The four take turns in short blocks, so
+//! that whatever else the machine does hits all of them alike, and figures are medians of blocks.
+
+mod child;
+mod client;
+mod cpu;
+mod load;
+mod payload;
+mod report;
+mod scenario;
+mod server;
+mod statistics;
+mod transcoding;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+
+use crate::scenario::{Plan, Scenario};
+
+/// Measures CPU time and latency per request, and prints tables in Markdown.
+#[derive(Debug, Parser)]
+#[command(name = "focusflow-bench")]
+struct Arguments {
+    /// How long the load runs, in seconds, all four ways together.
+    #[arg(long, default_value_t = 60)]
+    seconds: u64,
+    /// How many requests are under way at a time.
+    #[arg(long, default_value_t = 32)]
+    concurrency: usize,
+    /// Over how many HTTP/2 connections gRPC requests go; REST uses one HTTP/1.1 connection for each request under way.
+    #[arg(long, default_value_t = 2)]
+    connections: usize,
+    /// How many turns each way gets; more turns even out a noisy machine.
+    #[arg(long, default_value_t = 15)]
+    turns: usize,
+    #[command(subcommand)]
+    role: Option<Role>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Role {
+    /// One of the servers under load; started by the run itself.
+    #[command(hide = true)]
+    Serve {
+        scenario: Scenario,
+        /// The directory with the development CA's certificates.
+        #[arg(long)]
+        certificates: PathBuf,
+        /// Where the gateway finds the tasks.
+        #[arg(long)]
+        upstream: Option<String>,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    focusflow_mesh::tls::install_provider();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    match arguments.role {
+        Some(Role::Serve { scenario, certificates, upstream }) => {
+            runtime.block_on(server::serve(scenario, &certificates, upstream))
+        }
+        None => runtime.block_on(run(&arguments)),
+    }
+}
+
+async fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let plan = Plan {
+        duration: Duration::from_secs(arguments.seconds),
+        concurrency: arguments.concurrency,
+        connections: arguments.connections,
+        turns: arguments.turns,
+    };
+    let conversions = transcoding::measure()?;
+    let results = scenario::measure(&plan).await?;
+    report::print(&plan, &results, &conversions)?;
+    Ok(())
+}
