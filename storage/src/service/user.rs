@@ -11,12 +11,22 @@ use super::error::{Error, InField as _};
 use super::request::{Fields, required, timestamp};
 use super::{Store, authenticated};
 use crate::domain::change::{Action, Resource};
-use crate::domain::text::PersonName;
+use crate::domain::text::{Email, PersonName};
 use crate::domain::user::{DayStart, Tier, TimeZone, User, WorkingHours};
 use crate::sql::users;
 
 const FIELDS: Fields = Fields {
-    mutable: &["first_name", "last_name", "time_zone", "day_start_minutes", "working_hours"],
+    mutable: &[
+        "email",
+        "first_name",
+        "last_name",
+        "time_zone",
+        "day_start_minutes",
+        "working_hours",
+        "working_hours.start_minutes",
+        "working_hours.end_minutes",
+        "working_hours.weekdays",
+    ],
     output_only: &["id", "tier", "email_verified", "create_time", "update_time"],
 };
 
@@ -44,8 +54,11 @@ impl Users {
         let before =
             users::find(write.connection(), user_id).await?.ok_or_else(|| Error::not_found("user", user_id))?;
         let mut user = before.clone();
-        for field in fields {
+        for field in &fields {
             set(&mut user, field, &values)?;
+        }
+        if !fields.contains(&"working_hours") {
+            user.working_hours = with_parts(&before.working_hours, &fields, &values)?;
         }
         if user == before {
             return Ok(user);
@@ -73,6 +86,7 @@ impl UserService for Users {
 
 fn is_set(values: &v1::User, field: &str) -> bool {
     match field {
+        "email" => !values.email.is_empty(),
         "first_name" => !values.first_name.is_empty(),
         "last_name" => !values.last_name.is_empty(),
         "time_zone" => !values.time_zone.is_empty(),
@@ -84,6 +98,7 @@ fn is_set(values: &v1::User, field: &str) -> bool {
 
 fn set(user: &mut User, field: &str, values: &v1::User) -> Result<(), Error> {
     match field {
+        "email" => check_email(user, &values.email)?,
         "first_name" => user.first_name = PersonName::parse(&values.first_name).in_field("user.first_name")?,
         "last_name" => user.last_name = PersonName::parse(&values.last_name).in_field("user.last_name")?,
         "time_zone" => user.time_zone = TimeZone::parse(&values.time_zone).in_field("user.time_zone")?,
@@ -96,10 +111,45 @@ fn set(user: &mut User, field: &str, values: &v1::User) -> Result<(), Error> {
     Ok(())
 }
 
+/// Lets the address pass that the account has, or none: clients send back what they were answered.
+fn check_email(user: &User, email: &str) -> Result<(), Error> {
+    if email.is_empty() || Email::parse(email).is_ok_and(|email| email.key() == user.email.key()) {
+        return Ok(());
+    }
+    Err(Error::field("user.email", "cannot be changed in this version"))
+}
+
+/// Working hours of which a mask names some parts only. They are checked together: a new start may suit no end but
+/// the new one.
+fn with_parts(current: &WorkingHours, fields: &[&str], values: &v1::User) -> Result<WorkingHours, Error> {
+    let given = values.working_hours.clone().unwrap_or_default();
+    let mut hours = v1::WorkingHours::from(current);
+    if fields.contains(&"working_hours.start_minutes") {
+        hours.start_minutes = given.start_minutes;
+    }
+    if fields.contains(&"working_hours.end_minutes") {
+        hours.end_minutes = given.end_minutes;
+    }
+    if fields.contains(&"working_hours.weekdays") {
+        hours.weekdays = given.weekdays;
+    }
+    working_hours(Some(&hours))
+}
+
 /// The working hours in a user's fields; absent, they are the default.
 pub(super) fn working_hours(hours: Option<&v1::WorkingHours>) -> Result<WorkingHours, Error> {
     let Some(hours) = hours else { return Ok(WorkingHours::default()) };
     WorkingHours::parse(hours.start_minutes, hours.end_minutes, hours.weekdays.clone()).in_field("user.working_hours")
+}
+
+impl From<&WorkingHours> for v1::WorkingHours {
+    fn from(hours: &WorkingHours) -> Self {
+        Self {
+            start_minutes: hours.start_minutes(),
+            end_minutes: hours.end_minutes(),
+            weekdays: hours.weekdays().to_vec(),
+        }
+    }
 }
 
 impl From<User> for v1::User {
@@ -116,11 +166,7 @@ impl From<User> for v1::User {
             last_name: user.last_name.into(),
             time_zone: user.time_zone.name().to_owned(),
             day_start_minutes: user.day_start.minutes(),
-            working_hours: Some(v1::WorkingHours {
-                start_minutes: user.working_hours.start_minutes(),
-                end_minutes: user.working_hours.end_minutes(),
-                weekdays: user.working_hours.weekdays().to_vec(),
-            }),
+            working_hours: Some((&user.working_hours).into()),
             tier: tier.into(),
             email_verified: user.email_verified,
             create_time: Some(timestamp(user.create_time)),

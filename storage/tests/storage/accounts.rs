@@ -85,7 +85,7 @@ async fn a_person_changes_their_settings_and_nothing_else() {
 
     let values = User {
         first_name: "Augusta".into(),
-        email: "other@example.org".into(),
+        email: before.email.to_uppercase(),
         email_verified: true,
         ..User::default()
     };
@@ -99,13 +99,29 @@ async fn a_person_changes_their_settings_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_mask_that_names_parts_of_the_working_hours_changes_those() {
+    let world = World::start().await;
+    let person = world.person().await;
+    let late = WorkingHours { start_minutes: 1100, end_minutes: 1300, weekdays: vec![6] };
+    let values = User { working_hours: Some(late), ..User::default() };
+    let mask = ["working_hours.start_minutes", "working_hours.end_minutes"];
+    let after = update(&person, values, &mask).await.unwrap().working_hours.unwrap();
+    assert_eq!((after.start_minutes, after.end_minutes), (1100, 1300), "the new start suits the new end only");
+    assert_eq!(after.weekdays, [1, 2, 3, 4, 5]);
+}
+
+#[tokio::test]
 async fn a_wrong_setting_names_its_field() {
     let world = World::start().await;
     let person = world.person().await;
     let zone = User { time_zone: "Nowhere".into(), ..User::default() };
     assert_eq!(wrong_field(update(&person, zone, &[]).await), "user.time_zone");
     assert_eq!(wrong_field(update(&person, User::default(), &["nick_name"]).await), "update_mask");
-    assert_eq!(wrong_field(update(&person, User::default(), &["email"]).await), "update_mask");
+    let address = User { email: "other@example.org".into(), ..User::default() };
+    assert_eq!(wrong_field(update(&person, address, &[]).await), "user.email");
+    let too_late = WorkingHours { start_minutes: 1020, ..WorkingHours::default() };
+    let hours = User { working_hours: Some(too_late), ..User::default() };
+    assert_eq!(wrong_field(update(&person, hours, &["working_hours.start_minutes"]).await), "user.working_hours");
     let nobody = world.somebody(Uuid::now_v7());
     assert_eq!(refusal(nobody.user().get_me(GetMeRequest {}).await).0, Code::NotFound);
 }
