@@ -4,11 +4,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use hmac::{Hmac, KeyInit, Mac};
+use prost::Message;
 use sha2::Sha256;
 use uuid::Uuid;
 
 const SIZE_DEFAULT: i32 = 50;
 const SIZE_MAX: i32 = 1000;
+/// The most that the items of a page are long on the wire, all in all. gRPC clients take 4 MiB unless told otherwise,
+/// and fifty tasks with the longest descriptions are longer.
+const BYTES_MAX: usize = 3 * 1024 * 1024;
 
 const TIME_LENGTH: usize = 8;
 const ID_LENGTH: usize = 16;
@@ -29,6 +33,15 @@ pub(crate) struct PageSigner {
     mac: Hmac<Sha256>,
 }
 
+/// A page of a list.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Page<T> {
+    /// What it shows, in the order of the list.
+    pub(crate) items: Vec<T>,
+    /// The place of its last item, if there is more to come.
+    pub(crate) end: Option<Position>,
+}
+
 /// A token that this service did not give out for this list.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("is not a token of this list: use `next_page_token` with the request that it answered")]
@@ -42,13 +55,18 @@ impl PageSigner {
 
     /// A token for the page after `position`. It is bound to the person and to the query: all that decides what the
     /// list shows, in any form that differs between queries.
-    pub(crate) fn token(&self, user_id: Uuid, query: &str, position: Position) -> String {
+    fn token(&self, user_id: Uuid, query: &str, position: Position) -> String {
         let mut token = Vec::with_capacity(POSITION_LENGTH + 32);
         token.extend_from_slice(&position.time.timestamp_micros().to_be_bytes());
         token.extend_from_slice(position.id.as_bytes());
         let signature = self.sign(user_id, query, &token).finalize().into_bytes();
         token.extend_from_slice(&signature);
         URL_SAFE_NO_PAD.encode(token)
+    }
+
+    /// A token for the page after one that ends at `end`; empty after the last.
+    pub(crate) fn next_token(&self, user_id: Uuid, query: &str, end: Option<Position>) -> String {
+        end.map(|end| self.token(user_id, query, end)).unwrap_or_default()
     }
 
     /// The position of a token that was given to this person for this query; `None` if `token` is empty.
@@ -82,6 +100,37 @@ fn decode(position: &[u8]) -> Option<Position> {
     let (time, id) = position.split_first_chunk::<TIME_LENGTH>()?;
     let time = DateTime::from_timestamp_micros(i64::from_be_bytes(*time))?;
     Some(Position { time, id: Uuid::from_slice(id).ok()? })
+}
+
+impl<T: Message> Page<T> {
+    /// The page that shows at most `size` of the [`rows`] that were read, and no more than an answer can carry.
+    pub(crate) fn cut<R>(rows: Vec<R>, size: usize, position: impl Fn(&R) -> Position) -> Self
+    where
+        T: From<R>,
+    {
+        let count = rows.len();
+        let mut items = Vec::with_capacity(count.min(size));
+        let mut last = None;
+        let mut bytes = 0;
+        for row in rows.into_iter().take(size) {
+            let place = position(&row);
+            let item = T::from(row);
+            bytes += item.encoded_len();
+            // One item is always shown, or nobody would get beyond it.
+            if bytes > BYTES_MAX && last.is_some() {
+                break;
+            }
+            items.push(item);
+            last = Some(place);
+        }
+        let end = last.filter(|_| items.len() < count);
+        Self { items, end }
+    }
+}
+
+/// How many rows to read for a page: one more than it shows tells whether there is a next one.
+pub(crate) fn rows(size: usize) -> i64 {
+    i64::try_from(size + 1).unwrap_or(i64::MAX)
 }
 
 /// The page size to use for the one that was asked for: 0 is the default, more than the most is the most. `None` if
@@ -135,6 +184,30 @@ mod tests {
         for garbage in ["!", "AAAA", "ünïcode"] {
             assert_eq!(signer().position(USER, "query", garbage), Err(BadPageToken), "{garbage}");
         }
+    }
+
+    fn page_of(lengths: &[usize], size: usize) -> (usize, Option<Position>) {
+        let rows: Vec<String> = lengths.iter().map(|length| "x".repeat(*length)).collect();
+        let length = |row: &String| ending(row.len());
+        let Page::<String> { items, end } = Page::cut(rows, size, length);
+        (items.len(), end)
+    }
+
+    fn ending(length: usize) -> Position {
+        Position { id: Uuid::from_u128(length as u128), ..position() }
+    }
+
+    #[test]
+    fn a_page_ends_at_its_size_or_with_the_list() {
+        assert_eq!(page_of(&[1, 2, 3], 2), (2, Some(ending(2))));
+        assert_eq!(page_of(&[1, 2], 2), (2, None));
+        assert_eq!(page_of(&[], 2), (0, None));
+    }
+
+    #[test]
+    fn a_page_ends_before_it_is_too_long_to_be_answered() {
+        assert_eq!(page_of(&[BYTES_MAX / 2, BYTES_MAX / 3, BYTES_MAX / 2], 50), (2, Some(ending(BYTES_MAX / 3))));
+        assert_eq!(page_of(&[BYTES_MAX * 2, 1], 50), (1, Some(ending(BYTES_MAX * 2))), "one is always shown");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Tasks: what a person means to do.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -123,15 +125,17 @@ impl EstimatedMinutes {
 impl Tags {
     /// Checks each tag; of those that differ in case only, the first stays.
     pub fn parse<S: AsRef<str>>(tags: &[S]) -> Result<Self, (usize, Problem)> {
-        let mut kept: Vec<Tag> = Vec::with_capacity(tags.len().min(TAGS_MAX));
+        let mut kept = Vec::with_capacity(tags.len().min(TAGS_MAX));
+        let mut keys = HashSet::with_capacity(kept.capacity());
         for (index, tag) in tags.iter().enumerate() {
             let tag = Tag::parse(tag.as_ref()).map_err(|problem| (index, problem))?;
-            if kept.iter().all(|other| other.key() != tag.key()) {
-                kept.push(tag);
+            if !keys.insert(tag.key()) {
+                continue;
             }
-            if kept.len() > TAGS_MAX {
+            if kept.len() == TAGS_MAX {
                 return Err((index, Problem::new(format!("must not be there: a task has at most {TAGS_MAX} tags"))));
             }
+            kept.push(tag);
         }
         Ok(Self(kept))
     }

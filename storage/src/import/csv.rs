@@ -4,6 +4,8 @@ use csv_core::ReadRecordResult;
 
 const ROW_BYTES_MAX: usize = 64 * 1024;
 const FIELDS_MAX: usize = 256;
+/// Spreadsheets put it before UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// Turns pieces of a file into rows.
 #[derive(Debug)]
@@ -17,6 +19,8 @@ pub struct RowReader {
     lost_line_breaks: u64,
     is_too_long: bool,
     ends_in_line_break: bool,
+    /// How much of a byte order mark the file began with; `None` once that is over.
+    mark_length: Option<usize>,
     bytes_read: u64,
 }
 
@@ -52,6 +56,7 @@ impl Default for RowReader {
             lost_line_breaks: 0,
             is_too_long: false,
             ends_in_line_break: false,
+            mark_length: Some(0),
             bytes_read: 0,
         }
     }
@@ -60,6 +65,7 @@ impl Default for RowReader {
 impl RowReader {
     /// The next row that ends in `input`, which is left with what comes after it; `None` if all of it is read.
     pub fn next_row(&mut self, input: &mut &[u8]) -> Option<Row<'_>> {
+        self.skip_mark(input);
         // Nothing at all means the end of the file to the reader below.
         while !input.is_empty() {
             if self.step(input) {
@@ -78,6 +84,21 @@ impl RowReader {
     /// Bytes that have been dealt with.
     pub fn bytes_read(&self) -> u64 {
         self.bytes_read
+    }
+
+    /// Lets a byte order mark go, which the reader below knows only if it comes in one piece. A part of one is let go
+    /// as well: such a file is not UTF-8 or has no header that anybody knows.
+    fn skip_mark(&mut self, input: &mut &[u8]) {
+        while let Some(length) = self.mark_length
+            && let Some((first, rest)) = input.split_first()
+        {
+            let is_mark = BYTE_ORDER_MARK.get(length) == Some(first);
+            self.mark_length = is_mark.then_some(length + 1);
+            if is_mark {
+                self.bytes_read += 1;
+                *input = rest;
+            }
+        }
     }
 
     /// Reads on; answers whether a row is complete.
@@ -180,6 +201,14 @@ mod tests {
     #[test]
     fn lines_are_counted_over_carriage_returns_too() {
         assert_eq!(read(b"a\r\nb\r\n\r\nc\r\n", 3), ["1: a", "2: b", "4: c"]);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_first_field() {
+        let file = "\u{FEFF}\"a\",b\n\u{FEFF}c,d\n";
+        for piece_length in 1..file.len() {
+            assert_eq!(read(file.as_bytes(), piece_length), ["1: a|b", "2: \u{FEFF}c|d"], "pieces of {piece_length}");
+        }
     }
 
     #[test]

@@ -39,6 +39,9 @@ pub(crate) enum Error {
     /// More than there may be of something.
     #[error("there are {max} {things} already, which is the most")]
     TooMany { things: &'static str, max: i64 },
+    /// More totals than one answer may hold.
+    #[error("the interval has more than {max} totals: ask for a shorter one")]
+    TooManyTotals { max: usize },
     /// A refresh token that does not open a session.
     #[error("the refresh token {problem}")]
     RefreshToken { reason: &'static str, problem: &'static str },
@@ -93,6 +96,9 @@ impl From<Error> for Status {
                 refusal::failed_precondition("TIME_LOG_OVERLAP", message, &[("time_log_id", &id.to_string())])
             }
             Error::TooMany { max, .. } => {
+                refusal::failed_precondition("LIMIT_REACHED", message, &[("limit", &max.to_string())])
+            }
+            Error::TooManyTotals { max } => {
                 refusal::failed_precondition("LIMIT_REACHED", message, &[("limit", &max.to_string())])
             }
             Error::RefreshToken { reason, .. } => refusal::unauthenticated(reason, message),

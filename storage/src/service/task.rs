@@ -15,7 +15,7 @@ use super::{Store, authenticated, category, time_log};
 use crate::domain::change::{Action, Resource};
 use crate::domain::task::{Status, TRASH_RETENTION, Task};
 use crate::domain::text::TaskTitle;
-use crate::page::Position;
+use crate::page::{self, Page, Position};
 use crate::sql::{Connection, Write, tasks};
 
 /// Implements `TaskService`.
@@ -40,16 +40,14 @@ impl Tasks {
             conditions: &conditions,
             show_deleted: request.show_deleted,
             after: self.store.pages.position(user_id, &query, &request.page_token)?,
-            // One more tells whether there is a next page.
-            limit: i64::try_from(size + 1).unwrap_or(i64::MAX),
+            limit: page::rows(size),
         };
 
-        let mut found = tasks::list(&mut *self.store.database.read().await?, &listing).await?;
-        let has_next = found.len() > size;
-        found.truncate(size);
-        let last = found.last().filter(|_| has_next).map(|task| Position { time: task.create_time, id: task.id });
-        let next_page_token = last.map(|last| self.store.pages.token(user_id, &query, last)).unwrap_or_default();
-        Ok(v1::ListTasksResponse { tasks: found.into_iter().map(Into::into).collect(), next_page_token })
+        let found = tasks::list(&mut *self.store.database.read().await?, &listing).await?;
+        let Page { items: tasks, end } =
+            Page::cut(found, size, |task: &Task| Position { time: task.create_time, id: task.id });
+        let next_page_token = self.store.pages.next_token(user_id, &query, end);
+        Ok(v1::ListTasksResponse { tasks, next_page_token })
     }
 
     async fn get(&self, user_id: Uuid, request: v1::GetTaskRequest) -> Result<Task, Error> {
@@ -113,7 +111,8 @@ impl Tasks {
         let user_id = write.user_id();
         tasks::update(write.connection(), user_id, &task, task.tags != before.tags).await?;
         write.record(Resource::Task, task.id, Action::Updated);
-        if task.status == Status::Completed && time_log::stop_timer_of(&mut write, task.id).await? {
+        let is_newly_completed = task.status == Status::Completed && before.status != Status::Completed;
+        if is_newly_completed && time_log::stop_timer_of(&mut write, task.id).await? {
             task = find(write.connection(), user_id, task.id).await?;
         }
         write.commit().await?;

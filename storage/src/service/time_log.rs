@@ -17,7 +17,7 @@ use super::{Store, authenticated, task};
 use crate::domain::change::{Action, Resource};
 use crate::domain::text::Notes;
 use crate::domain::time_log::{Interval, OverlapPolicy, TimeLog, fit};
-use crate::page::Position;
+use crate::page::{self, Page, Position};
 use crate::sql::{Connection, Write, tasks, time_logs};
 
 /// Implements `TimeLogService`.
@@ -43,20 +43,18 @@ impl TimeLogs {
             ending_after,
             starting_before,
             after: self.store.pages.position(user_id, &query, &request.page_token)?,
-            // One more tells whether there is a next page.
-            limit: i64::try_from(size + 1).unwrap_or(i64::MAX),
+            limit: page::rows(size),
         };
 
         let mut connection = self.store.database.read().await?;
         if let Some(task_id) = task_id {
             task::find(&mut connection, user_id, task_id).await?;
         }
-        let mut found = time_logs::list(&mut connection, &listing).await?;
-        let has_next = found.len() > size;
-        found.truncate(size);
-        let last = found.last().filter(|_| has_next).map(|log| Position { time: log.start_time, id: log.id });
-        let next_page_token = last.map(|last| self.store.pages.token(user_id, &query, last)).unwrap_or_default();
-        Ok(v1::ListTimeLogsResponse { time_logs: found.into_iter().map(Into::into).collect(), next_page_token })
+        let found = time_logs::list(&mut connection, &listing).await?;
+        let Page { items: time_logs, end } =
+            Page::cut(found, size, |log: &TimeLog| Position { time: log.start_time, id: log.id });
+        let next_page_token = self.store.pages.next_token(user_id, &query, end);
+        Ok(v1::ListTimeLogsResponse { time_logs, next_page_token })
     }
 
     async fn get(&self, user_id: Uuid, request: v1::GetTimeLogRequest) -> Result<TimeLog, Error> {

@@ -6,6 +6,8 @@
 pub mod categories;
 pub mod changes;
 pub mod imports;
+#[cfg(test)]
+mod plan;
 pub mod request_ids;
 pub mod sessions;
 pub mod settings;
@@ -13,6 +15,9 @@ pub mod tasks;
 pub mod time_logs;
 pub mod users;
 
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -38,6 +43,9 @@ const READERS_MAX: u32 = 4;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a request waits for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// What people write down is for nobody else on the machine.
+const OWNER_ONLY: u32 = 0o600;
+const OWNER_ONLY_FOLDER: u32 = 0o700;
 /// A watcher that falls this far behind reads the table once instead.
 const COMMIT_NOTICES_MAX: usize = 1024;
 
@@ -65,13 +73,13 @@ pub enum OpenError {
     /// Not a URL of any known database.
     #[error("DATABASE_URL must have the form `sqlite:PATH`, not `{0}`")]
     Scheme(String),
-    /// The folder of the file could not be made.
-    #[error("the folder of the database `{path}` cannot be created")]
-    Folder {
+    /// The file or its folder could not be made.
+    #[error("the database `{path}` cannot be created")]
+    Create {
         /// The database file.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// The file could not be opened.
     #[error("the database `{path}` cannot be opened")]
@@ -139,9 +147,7 @@ impl Database {
     /// Opens the database and brings its schema up to date.
     pub async fn open(url: &DatabaseUrl) -> Result<Self, OpenError> {
         let path = url.path();
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(|source| OpenError::Folder { path: path.to_owned(), source })?;
-        }
+        create_missing(path).map_err(|source| OpenError::Create { path: path.to_owned(), source })?;
         let open_error = |source| OpenError::Open { path: path.to_owned(), source };
 
         let writer = pool(1).connect_with(options(path)).await.map_err(open_error)?;
@@ -161,15 +167,10 @@ impl Database {
         self.readers.begin().await
     }
 
-    /// Begins a write that is no person's, such as of sessions.
+    /// Begins a write, and waits until no other is under way. [`write_in`](Self::write_in) makes it a person's.
     pub async fn begin(&self) -> sqlx::Result<Transaction<'static, Dialect>> {
         // IMMEDIATE takes the lock at once. A transaction that read first could be refused it later.
         self.writer.begin_with("BEGIN IMMEDIATE").await
-    }
-
-    /// Begins a person's write; `None` if there is no such person.
-    pub async fn write(&self, user_id: Uuid, now: DateTime<Utc>) -> sqlx::Result<Option<Write>> {
-        self.write_in(self.begin().await?, user_id, now).await
     }
 
     /// Continues a transaction as a person's write; `None` if there is no such person.
@@ -269,13 +270,25 @@ fn pool(connections_max: u32) -> SqlitePoolOptions {
 fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
-        .create_if_missing(true)
         .foreign_keys(true)
         .journal_mode(SqliteJournalMode::Wal)
         // A commit is on the disk before it is acknowledged: it survives a power failure, not only a kill -9.
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY_TIMEOUT)
         .optimize_on_close(true, None)
+}
+
+/// Makes an empty file, which is an empty database, and the folders above it. SQLite gives the files that it puts
+/// beside it the same permissions.
+fn create_missing(path: &Path) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        DirBuilder::new().recursive(true).mode(OWNER_ONLY_FOLDER).create(folder)?;
+    }
+    // One that is there is not even opened: closing it would give up the locks that this process may hold on it.
+    match OpenOptions::new().write(true).create_new(true).mode(OWNER_ONLY).open(path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Whether a statement failed because a unique index has its key already.
@@ -285,7 +298,24 @@ pub fn is_unique_violation(error: &sqlx::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
+
+    #[tokio::test]
+    async fn the_database_and_the_files_beside_it_are_their_owners_only() {
+        let directory = tempfile::tempdir().unwrap();
+        let folder = directory.path().join("data");
+        let database = Database::open(&DatabaseUrl::sqlite(folder.join("test.db"))).await.unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&folder), 0o700);
+        let files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert!(files.len() > 1, "the log is beside the database: {files:?}");
+        for file in files {
+            assert_eq!(mode(&file), 0o600, "{}", file.display());
+        }
+        database.close().await;
+    }
 
     #[test]
     fn sqlite_urls_name_a_file() {

@@ -181,7 +181,11 @@ pub async fn update(connection: &mut Connection, user_id: Uuid, task: &Task, tag
     .await?;
 
     if tags_changed {
-        sqlx::query("DELETE FROM task_tags WHERE task_id = $1").bind(task.id).execute(&mut *connection).await?;
+        sqlx::query("DELETE FROM task_tags WHERE user_id = $1 AND task_id = $2")
+            .bind(user_id)
+            .bind(task.id)
+            .execute(&mut *connection)
+            .await?;
         insert_tags(connection, user_id, std::slice::from_ref(task)).await?;
     }
     Ok(())
@@ -222,7 +226,7 @@ pub async fn clear_category(
 pub async fn sum_logs(connection: &mut Connection, user_id: Uuid, id: Uuid, now: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query(
         "UPDATE tasks SET version = version + 1, update_time = $3, logged_micros = (
-             SELECT CAST(COALESCE(SUM(duration_micros), 0) AS BIGINT) FROM time_logs WHERE task_id = $2
+             SELECT CAST(COALESCE(SUM(duration_micros), 0) AS BIGINT) FROM time_logs WHERE user_id = $1 AND task_id = $2
          ) WHERE user_id = $1 AND id = $2",
     )
     .bind(user_id)
@@ -271,19 +275,10 @@ pub async fn delete_trashed(connection: &mut Connection, before: DateTime<Utc>) 
 
 #[cfg(test)]
 mod tests {
-    use sqlx::{AssertSqlSafe, Connection as _, Row};
-
     use super::*;
     use crate::domain::task::{Priority, Status};
     use crate::domain::text::Tag;
-
-    async fn plan(listing: &Listing<'_>) -> String {
-        let mut connection = super::Connection::connect("sqlite::memory:").await.unwrap();
-        sqlx::migrate!("migrations/sqlite").run(&mut connection).await.unwrap();
-        let text = format!("EXPLAIN QUERY PLAN {}", listing_query(listing).sql().as_str());
-        let rows = sqlx::query(AssertSqlSafe(text)).fetch_all(&mut connection).await.unwrap();
-        rows.iter().map(|row| row.get::<String, _>("detail")).collect::<Vec<_>>().join("\n")
-    }
+    use crate::sql::plan;
 
     fn listing(conditions: &[Condition]) -> Listing<'_> {
         let after = Some(Position { time: DateTime::UNIX_EPOCH, id: Uuid::nil() });
@@ -292,14 +287,19 @@ mod tests {
 
     #[tokio::test]
     async fn pages_are_read_in_order_from_an_index() {
-        let cases: [(Vec<Condition>, &str); 4] = [
+        let id = Some(Uuid::nil());
+        let cases: [(Vec<Condition>, &str); 8] = [
             (vec![], "idx_tasks_user_create_time"),
             (vec![Condition::Status(Status::Pending)], "idx_tasks_user_status"),
             (vec![Condition::Priority(Priority::High)], "idx_tasks_user_create_time"),
             (vec![Condition::Tag(Tag::parse("deep").unwrap())], "idx_tasks_user_create_time"),
+            (vec![Condition::Category(id)], "idx_tasks_user_create_time"),
+            (vec![Condition::Category(None)], "idx_tasks_user_create_time"),
+            (vec![Condition::Parent(id)], "idx_tasks_user_create_time"),
+            (vec![Condition::Status(Status::Pending), Condition::Category(id)], "idx_tasks_user_status"),
         ];
         for (conditions, index) in cases {
-            let plan = plan(&listing(&conditions)).await;
+            let plan = plan::of(&listing_query(&listing(&conditions))).await;
             assert!(plan.contains(index), "{conditions:?}: {plan}");
             assert!(!plan.contains("TEMP B-TREE") && !plan.contains("SCAN tasks"), "{conditions:?}: {plan}");
         }

@@ -116,7 +116,7 @@ pub async fn around(
     .await
 }
 
-/// The start of a person's first log, other than `except`, that starts after `time`.
+/// The start of a person's first log, other than `except` and empty ones, that starts after `time`.
 pub async fn next_start(
     connection: &mut Connection,
     user_id: Uuid,
@@ -124,7 +124,8 @@ pub async fn next_start(
     except: Uuid,
 ) -> sqlx::Result<Option<DateTime<Utc>>> {
     sqlx::query_scalar(
-        "SELECT start_time FROM time_logs WHERE user_id = $1 AND start_time > $2 AND id <> $3
+        "SELECT start_time FROM time_logs
+         WHERE user_id = $1 AND start_time > $2 AND id <> $3 AND (end_time IS NULL OR end_time > start_time)
          ORDER BY start_time LIMIT 1",
     )
     .bind(user_id)
@@ -182,7 +183,7 @@ pub async fn finished_between(
 ) -> sqlx::Result<Vec<Finished>> {
     sqlx::query_as(concat!(
         "SELECT task_id, start_time, end_time, category_id, estimated_minutes
-         FROM time_logs LEFT JOIN tasks ON tasks.id = time_logs.task_id WHERE ",
+         FROM time_logs LEFT JOIN tasks ON tasks.id = time_logs.task_id AND tasks.user_id = $1 WHERE ",
         finished_between!()
     ))
     .bind(user_id)
@@ -283,4 +284,28 @@ pub async fn delete(connection: &mut Connection, user_id: Uuid, id: Uuid) -> sql
         .execute(connection)
         .await
         .map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::plan;
+
+    #[tokio::test]
+    async fn pages_are_read_in_order_from_an_index() {
+        let (time, id) = (DateTime::UNIX_EPOCH, Uuid::nil());
+        for (task_id, bound) in [(None, None), (Some(id), None), (None, Some(time)), (Some(id), Some(time))] {
+            let listing = Listing {
+                user_id: id,
+                task_id,
+                ending_after: bound,
+                starting_before: bound,
+                after: Some(Position { time, id }),
+                limit: 50,
+            };
+            let plan = plan::of(&listing_query(&listing)).await;
+            assert!(plan.contains("idx_time_logs_user_date"), "{listing:?}: {plan}");
+            assert!(!plan.contains("TEMP B-TREE") && !plan.contains("SCAN time_logs"), "{listing:?}: {plan}");
+        }
+    }
 }

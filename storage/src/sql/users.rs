@@ -19,8 +19,8 @@ macro_rules! select_user {
     };
 }
 
-/// A person and the hash of their password.
-#[derive(Clone, Debug, sqlx::FromRow)]
+/// A person and the hash of their password. Not `Debug`, so that no log shows the hash.
+#[derive(Clone, sqlx::FromRow)]
 pub struct Account {
     /// The person.
     #[sqlx(flatten)]

@@ -201,6 +201,18 @@ async fn completing_a_task_stops_its_timer_and_no_other() {
 }
 
 #[tokio::test]
+async fn a_timer_that_was_started_after_completion_runs_on_when_the_task_is_edited() {
+    let world = World::start().await;
+    let person = world.person().await;
+    let task = person.task("Done").await;
+    complete(&person, &task.id, "").await.unwrap();
+    person.start_timer(&task.id).await.unwrap();
+    let renamed = Task { title: "Done, almost".into(), ..task };
+    person.update_task(Task { etag: String::new(), ..renamed }, &["title"]).await.unwrap();
+    person.stop_timer().await.expect("still running");
+}
+
+#[tokio::test]
 async fn a_deleted_task_is_gone_until_it_is_taken_back() {
     let world = World::start().await;
     let person = world.person().await;

@@ -150,6 +150,20 @@ async fn a_timer_ends_where_a_log_entered_ahead_of_time_begins() {
 }
 
 #[tokio::test]
+async fn a_timer_does_not_end_at_a_log_that_takes_no_time() {
+    let world = World::start().await;
+    let person = world.person().await;
+    person.start_timer("").await.unwrap();
+    world.clock.advance(TimeDelta::hours(-1));
+    let empty = person.stop_timer().await.unwrap();
+    assert_eq!(empty.end_time, empty.start_time, "the clock was put back");
+
+    person.start_timer("").await.unwrap();
+    world.clock.advance(TimeDelta::hours(2));
+    assert_eq!(person.stop_timer().await.unwrap().end_time, Some(later(60)));
+}
+
+#[tokio::test]
 async fn trimming_keeps_the_part_that_is_free() {
     let world = World::start().await;
     let person = world.person().await;

@@ -12,6 +12,9 @@ use crate::service::error::Error;
 use crate::service::request::optional_time;
 use crate::sql::{time_logs, users};
 
+/// An answer has no pages, so it has an end. This many are ten years of a busy person's tasks.
+const TOTALS_MAX: usize = 20_000;
+
 /// Adds up the person's finished logs; a running timer counts once it is stopped.
 pub(super) async fn summarize(
     store: &Store,
@@ -44,7 +47,12 @@ pub(super) async fn summarize(
         totals::summarize(&logs, &tasks, group_by, rule)
     });
     let totals = totals.await.map_err(|_| sqlx::Error::PoolClosed)?;
+    check_count(totals.len())?;
     Ok(v1::SummarizeTimeLogsResponse { totals: totals.into_iter().map(Into::into).collect() })
+}
+
+fn check_count(totals: usize) -> Result<(), Error> {
+    if totals > TOTALS_MAX { Err(Error::TooManyTotals { max: TOTALS_MAX }) } else { Ok(()) }
 }
 
 fn task_facts(found: &[time_logs::Finished], tags: Vec<(Uuid, String)>) -> BTreeMap<Uuid, TaskFacts> {
@@ -84,5 +92,22 @@ impl From<Total> for v1::TimeTotal {
             task_count: i32::try_from(total.task_count).unwrap_or(i32::MAX),
             estimated_minutes: total.estimated_minutes,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic::{Code, Status};
+    use tonic_types::StatusExt;
+
+    use super::*;
+
+    #[test]
+    fn more_totals_than_an_answer_holds_are_refused_with_the_limit() {
+        assert!(check_count(TOTALS_MAX).is_ok());
+        let status = Status::from(check_count(TOTALS_MAX + 1).unwrap_err());
+        assert_eq!(status.code(), Code::FailedPrecondition);
+        let info = status.get_details_error_info().unwrap();
+        assert_eq!((info.reason.as_str(), info.metadata["limit"].as_str()), ("LIMIT_REACHED", "20000"));
     }
 }
