@@ -16,6 +16,7 @@ mod server;
 mod statistics;
 mod transcoding;
 
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -28,17 +29,17 @@ use crate::scenario::{Plan, Scenario};
 #[command(name = "focusflow-bench")]
 struct Arguments {
     /// How long the load runs, in seconds, all four ways together.
-    #[arg(long, default_value_t = 60)]
-    seconds: u64,
+    #[arg(long, default_value = "60")]
+    seconds: NonZeroU64,
     /// How many requests are under way at a time.
-    #[arg(long, default_value_t = 32)]
-    concurrency: usize,
+    #[arg(long, default_value = "32")]
+    concurrency: NonZeroUsize,
     /// Over how many HTTP/2 connections gRPC requests go; REST uses one HTTP/1.1 connection for each request under way.
-    #[arg(long, default_value_t = 2)]
-    connections: usize,
+    #[arg(long, default_value = "2")]
+    connections: NonZeroUsize,
     /// How many turns each way gets; more turns even out a noisy machine.
-    #[arg(long, default_value_t = 15)]
-    turns: usize,
+    #[arg(long, default_value = "15")]
+    turns: NonZeroUsize,
     #[command(subcommand)]
     role: Option<Role>,
 }
@@ -72,10 +73,10 @@ fn main() -> anyhow::Result<()> {
 
 async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let plan = Plan {
-        duration: Duration::from_secs(arguments.seconds),
-        concurrency: arguments.concurrency,
-        connections: arguments.connections,
-        turns: arguments.turns,
+        duration: Duration::from_secs(arguments.seconds.get()),
+        concurrency: arguments.concurrency.get(),
+        connections: arguments.connections.get(),
+        turns: arguments.turns.get(),
     };
     let conversions = transcoding::measure()?;
     let results = scenario::measure(&plan).await?;

@@ -3,7 +3,7 @@
 /// How many finished tasks weigh as much as the prior that they are shrunk to.
 ///
 /// Rolled over a real ten-year log of one person, values from 5 to 40 change the mean absolute log error by less
-/// than half a percent: the choice is one of prudence in a young history, not of fit.
+/// than one percent: the choice is one of prudence in a young history, not of fit.
 const PRIOR_WEIGHT_TASKS: f64 = 20.0;
 
 /// Outcomes in log space, sorted.

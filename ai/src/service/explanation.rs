@@ -25,7 +25,7 @@ fn nothing_learned(has_estimate: bool) -> &'static str {
     if has_estimate {
         "No finished task with an estimate and logged time to learn from yet, so this is your own estimate."
     } else {
-        "No finished task with logged time to learn from yet, and no estimate of your own."
+        "No finished task with an estimate and logged time to learn from yet, and no estimate of your own."
     }
 }
 

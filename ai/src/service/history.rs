@@ -34,8 +34,9 @@ impl History {
 
     /// Learns how long the person's tasks take.
     ///
-    /// The history is read anew each time. Learning from ten thousand tasks takes milliseconds, and an answer that
-    /// leaves out the task just finished would be harder to explain than one that takes that long.
+    /// The history is read anew each time. For ten thousand tasks that takes some tens of milliseconds, nearly all of
+    /// them to read; an answer that leaves out the task just finished would be harder to explain than one that takes
+    /// that long.
     pub(crate) async fn durations(&self, user_id: Uuid) -> Result<DurationModel, HistoryError> {
         let request = pb::ListFinishedTasksRequest { user_id: user_id.to_string() };
         let mut batches = self.client.clone().list_finished_tasks(request).await?.into_inner();
