@@ -1,9 +1,10 @@
 //! `focusflow import FORMAT FILE`: sends a file through the gateway's import stream and shows how far it is.
 
+use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use clap::ValueEnum;
 use focusflow_mesh::channel::{Channel, ChannelConfig, Target};
 use focusflow_proto::v1::import_request::Part;
@@ -15,7 +16,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt as _, BufReader};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::{Request, Status};
@@ -84,29 +85,23 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
         format!("Bearer {}", arguments.token).parse().context("--token (FOCUSFLOW_TOKEN) is not a token")?;
 
     let target: Target = arguments.url.parse().with_context(|| format!("--url (FOCUSFLOW_URL) {}", arguments.url))?;
-    let mut client = ImportServiceClient::new(Channel::new(target, None, ChannelConfig::default()));
-    let mut request = Request::new(ReceiverStream::new(pieces(file, arguments.format.into())));
+    let client = ImportServiceClient::new(Channel::new(target, None, ChannelConfig::default()));
+    let (pieces, unreadable) = pieces(file, arguments.format.into());
+    let mut request = Request::new(ReceiverStream::new(pieces));
     request.metadata_mut().insert("authorization", token);
 
     let started = Instant::now();
     let bar = progress_bar(size_bytes, arguments.json);
-    let mut answers = client.import(request).await.map_err(|status| explain(&status))?.into_inner();
-    let mut errors = Vec::new();
-    let mut last = None;
-    while let Some(answer) = answers.next().await {
-        let ImportResponse { progress, errors: skipped, done } = answer.map_err(|status| explain(&status))?;
-        let progress = progress.unwrap_or_default();
-        show(&bar, &progress);
-        errors.extend(skipped.into_iter().map(|row| SkippedRow { line: row.line, message: row.message }));
-        if done {
-            last = Some(progress);
-        }
-    }
-    bar.finish_and_clear();
-    let Some(progress) = last else {
-        bail!("the server ended the import early; run it again, nothing is imported twice");
+    let conversation = converse(client, request, &bar);
+    let (progress, errors) = tokio::select! {
+        outcome = conversation => outcome?,
+        // Leaving the conversation cancels it, so that the server does not take what was read for the whole file.
+        Ok(error) = unreadable => return Err(error).with_context(|| arguments.file.display().to_string()),
     };
-    report(&Summary::new(&progress, started.elapsed(), errors), arguments.json)
+    bar.finish_and_clear();
+    report(&Summary::new(&progress, started.elapsed(), errors), arguments.json)?;
+    ensure!(progress.rows_read == 0 || progress.rows_skipped < progress.rows_read, "no row could be read");
+    Ok(())
 }
 
 impl Summary {
@@ -122,9 +117,31 @@ impl Summary {
     }
 }
 
-/// The conversation: what the file is, then its bytes. Reading stops when the stream does.
-fn pieces(file: File, format: Format) -> mpsc::Receiver<ImportRequest> {
+/// Sends the file and follows the answers to the last, which is the summary.
+async fn converse(
+    mut client: ImportServiceClient<Channel>,
+    request: Request<ReceiverStream<ImportRequest>>,
+    bar: &ProgressBar,
+) -> Result<(ImportProgress, Vec<SkippedRow>)> {
+    let mut answers = client.import(request).await.map_err(|status| explain(&status))?.into_inner();
+    let mut errors = Vec::new();
+    while let Some(answer) = answers.next().await {
+        let ImportResponse { progress, errors: skipped, done } = answer.map_err(|status| explain(&status))?;
+        let progress = progress.unwrap_or_default();
+        show(bar, &progress);
+        errors.extend(skipped.into_iter().map(|row| SkippedRow { line: row.line, message: row.message }));
+        if done {
+            return Ok((progress, errors));
+        }
+    }
+    bail!("the server ended the import early; run it again, nothing is imported twice")
+}
+
+/// What the file is, then its bytes; and the error, should the file become unreadable. Reading stops when the
+/// stream does.
+fn pieces(file: File, format: Format) -> (mpsc::Receiver<ImportRequest>, oneshot::Receiver<io::Error>) {
     let (sender, receiver) = mpsc::channel(PIECES_WAITING_MAX);
+    let (failure, unreadable) = oneshot::channel();
     tokio::spawn(async move {
         let mut file = BufReader::new(file);
         let mut part = Part::Source(ImportSource { format: format.into() });
@@ -134,13 +151,14 @@ fn pieces(file: File, format: Format) -> mpsc::Receiver<ImportRequest> {
                 Ok(1..) => part = Part::Data(data),
                 Ok(0) => break,
                 Err(error) => {
-                    eprintln!("focusflow: reading stopped: {error}");
-                    break;
+                    // The stream must not end as at the end of the file, so it stays open until the call is gone.
+                    let _ = failure.send(error);
+                    return sender.closed().await;
                 }
             }
         }
     });
-    receiver
+    (receiver, unreadable)
 }
 
 fn progress_bar(size_bytes: u64, hidden: bool) -> ProgressBar {

@@ -1,7 +1,7 @@
 //! A FocusFlow of a test's own: free ports, a folder of its own, gone with the test.
 
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+use std::process::{ExitStatus, Output, Stdio};
 
 use focusflow_mesh::channel::{Channel, ChannelConfig, Target};
 use focusflow_mesh::tls;
@@ -157,18 +157,22 @@ impl FocusFlow {
         self.process.wait().await.unwrap()
     }
 
-    /// `focusflow import renzo FILE` for a person.
+    /// `focusflow import renzo FILE` for a person: its summary.
     pub(crate) async fn import(&self, person: &Person, file: &Path) -> Value {
-        let output = Command::new(BINARY)
+        let output = self.try_import(person, file).await;
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    pub(crate) async fn try_import(&self, person: &Person, file: &Path) -> Output {
+        Command::new(BINARY)
             .args(["import", "--json", "renzo"])
             .arg(file)
             .env("FOCUSFLOW_URL", self.url())
             .env("FOCUSFLOW_TOKEN", &person.access_token)
             .output()
             .await
-            .unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        serde_json::from_slice(&output.stdout).unwrap()
+            .unwrap()
     }
 }
 

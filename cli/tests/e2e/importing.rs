@@ -75,3 +75,25 @@ async fn estimates_are_learned_from_the_imported_log() {
     assert!((85..=100).contains(&minutes(&meeting)), "{meeting}");
     assert!((50..=62).contains(&minutes(&writing)), "{writing}");
 }
+
+#[tokio::test]
+async fn a_file_that_cannot_be_read_to_its_end_is_an_error() {
+    let focusflow = FocusFlow::start().await;
+    let ada = focusflow.register("ada@example.com").await;
+    // A directory opens like a file and fails with the first read.
+    let output = focusflow.try_import(&ada, focusflow.home()).await;
+    assert_eq!(output.status.code(), Some(1));
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("Is a directory"), "{error}");
+}
+
+#[tokio::test]
+async fn a_file_without_a_row_that_can_be_read_is_an_error() {
+    let focusflow = FocusFlow::start().await;
+    let ada = focusflow.register("ada@example.com").await;
+    let file = focusflow.home().join("log.csv");
+    std::fs::write(&file, format!("{HEADER}\"\",1,1,1,today,1,1\n")).unwrap();
+    let output = focusflow.try_import(&ada, &file).await;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no row could be read"));
+}
