@@ -42,3 +42,17 @@ fn issuing_without_an_authority_says_what_to_do() {
     assert_eq!(refused.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("focusflow cert init"));
 }
+
+#[test]
+fn a_revoked_certificate_stands_on_the_authoritys_list() {
+    let home = tempfile::tempdir().unwrap();
+    assert!(cert(home.path(), &["init"]).status.success());
+    assert!(cert(home.path(), &["issue", "gateway"]).status.success());
+    let shown = cert(home.path(), &["show", "--json", home.path().join("certs/gateway").to_str().unwrap()]);
+    let shown: Value = serde_json::from_slice(&shown.stdout).unwrap();
+
+    assert!(cert(home.path(), &["revoke", shown["serial"].as_str().unwrap()]).status.success());
+    let list = std::fs::read_to_string(home.path().join("ca/crl.pem")).unwrap();
+    assert!(list.starts_with("-----BEGIN X509 CRL-----"), "{list}");
+    assert_eq!(cert(home.path(), &["revoke", "not hexadecimal"]).status.code(), Some(1));
+}

@@ -1,5 +1,5 @@
 //! The product as its users have it: the `focusflow` binary, started as a process, spoken to over its ports.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test's way to fail")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's way to fail")]
 
 mod certificates;
 mod durability;
@@ -8,4 +8,5 @@ mod harness;
 mod importing;
 mod inside;
 mod shutdown;
+mod strangers;
 mod tour;
