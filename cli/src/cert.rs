@@ -38,6 +38,13 @@ pub(crate) enum Command {
         #[arg(long = "dns")]
         dns_names: Vec<String>,
     },
+    /// Lock a certificate out: the authority's crl.pem names it, and the folders of `focusflow up` follow
+    Revoke {
+        #[command(flatten)]
+        place: Place,
+        /// The certificate's serial number, as `show` prints it
+        serial: String,
+    },
     /// Show the certificate of a directory that `issue` wrote
     Show {
         /// The directory with cert.pem
@@ -76,6 +83,7 @@ pub(crate) fn run(command: Command) -> Result<()> {
             request.dns_names.extend(dns_names);
             issue(&place.ca_directory(), &directory, &request, now)
         }
+        Command::Revoke { place, serial } => revoke(&place.ca_directory(), &serial, now),
         Command::Show { directory, json } => show(&directory, json, now),
     }
 }
@@ -92,6 +100,12 @@ fn issue(ca_directory: &Path, directory: &Path, request: &LeafRequest, now: Syst
     let description = ca::describe(directory)?;
     println!("Wrote ca.pem, cert.pem and key.pem to {}", directory.display());
     print_description(&description, now);
+    Ok(())
+}
+
+fn revoke(ca_directory: &Path, serial: &str, now: SystemTime) -> Result<()> {
+    DevelopmentCa::open(ca_directory)?.revoke(serial, now)?;
+    println!("Revoked {serial}; put {}/crl.pem beside the certificates of those who must know", ca_directory.display());
     Ok(())
 }
 

@@ -16,16 +16,15 @@ mod leaf;
 mod renew;
 mod root;
 
-use std::{io, path::PathBuf};
+use std::io;
+use std::path::PathBuf;
 
 use thiserror::Error;
 
-pub use self::{
-    describe::{CertificateDescription, describe},
-    leaf::{Leaf, LeafRequest},
-    renew::{LeafDirectory, renew_at, renew_due, renew_forever},
-    root::DevelopmentCa,
-};
+pub use self::describe::{CertificateDescription, describe};
+pub use self::leaf::{Leaf, LeafRequest};
+pub use self::renew::{LeafDirectory, renew_at, renew_due, renew_forever};
+pub use self::root::DevelopmentCa;
 use crate::identity::ParseIdentityError;
 
 /// Why the authority cannot do what it was asked for.

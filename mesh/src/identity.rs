@@ -4,7 +4,9 @@
 //! An id is parsed once, where a certificate enters the process, and is trusted as a type from then on.
 //! Parsing and printing are inverses: an id that parses prints as the text it came from.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
 
 use thiserror::Error;
 

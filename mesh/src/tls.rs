@@ -19,16 +19,13 @@ use std::sync::Arc;
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 
-pub(crate) use self::{
-    credentials::system_time,
-    files::{CA, CERTIFICATE, KEY, REVOCATIONS},
-};
-pub use self::{
-    credentials::{Credentials, CredentialsError},
-    files::{CredentialFiles, ReadFileError},
-    verifier::{ExpectedPeer, PeerError, peer_identity},
-    watch::{CredentialsReader, CredentialsWatch, LoadError, watch_directory},
-};
+pub use self::credentials::{Credentials, CredentialsError};
+pub use self::files::{CredentialFiles, ReadFileError};
+pub use self::verifier::{ExpectedPeer, PeerError, peer_identity};
+pub use self::watch::{CredentialsReader, CredentialsWatch, LoadError, watch_directory};
+
+pub(crate) use self::credentials::system_time;
+pub(crate) use self::files::{CA, CERTIFICATE, KEY, REVOCATIONS};
 
 /// Makes aws-lc-rs the provider of libraries that ask for the process's default.
 ///

@@ -1,16 +1,19 @@
 //! What a person wants to know of a certificate.
 
-use std::{fmt::Write, path::Path, time::SystemTime};
+use std::fmt::Write;
+use std::path::Path;
+use std::time::SystemTime;
 
-use rustls_pki_types::{CertificateDer, pem::PemObject};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
 use sha2::{Digest, Sha256};
-use x509_parser::{certificate::X509Certificate, extensions::GeneralName, prelude::FromDer};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::FromDer;
 
 use super::{CaError, files};
-use crate::{
-    identity::SpiffeId,
-    tls::{CERTIFICATE, peer_identity, system_time},
-};
+use crate::identity::SpiffeId;
+use crate::tls::{CERTIFICATE, peer_identity, system_time};
 
 /// The facts of a certificate, for display.
 #[derive(Debug, Clone, PartialEq, Eq)]

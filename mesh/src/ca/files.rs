@@ -1,11 +1,10 @@
 //! Writing files so that a reader never sees half of one.
 
-use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
-    path::{Path, PathBuf},
-};
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use uuid::Uuid;
 
@@ -69,14 +68,6 @@ pub(super) fn read_optional(path: &Path) -> Result<Option<String>, CaError> {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(at(path)(error)),
-    }
-}
-
-/// Removes a file that may be absent.
-pub(super) fn remove_optional(path: &Path) -> Result<(), CaError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(path)(error)),
-        _ => Ok(()),
     }
 }
 

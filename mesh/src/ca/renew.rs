@@ -1,16 +1,18 @@
 //! Keeping leaf directories fresh.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-use rustls_pki_types::{CertificateDer, pem::PemObject};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
 use tokio::time::sleep;
-use x509_parser::{certificate::X509Certificate, prelude::FromDer};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::FromDer;
 
-use super::{CaError, leaf::LeafRequest, root::DevelopmentCa};
+use super::CaError;
+use super::leaf::LeafRequest;
+use super::root::DevelopmentCa;
 use crate::tls::{CredentialFiles, Credentials};
 
 /// How often the leaves are looked at, however long they live. The wall clock is asked each time, because a
@@ -90,8 +92,10 @@ where
 fn fresh_until(ca: &DevelopmentCa, leaf: &LeafDirectory, now: SystemTime) -> Option<SystemTime> {
     let files = CredentialFiles::read(&leaf.directory).ok()?;
     let follows_authority = files.ca == ca.bundle_pem().as_bytes()
-        && files.revocations.as_deref() == ca.revocations_pem().map(str::as_bytes)
+        && ca.revocations_pem().is_none_or(|list| files.revocations.as_deref() == Some(list.as_bytes()))
         && is_issued_by(ca, &files.certificate);
+    // Somebody else's list may be unusable; another certificate would not mend it.
+    let files = CredentialFiles { revocations: None, ..files };
     let credentials = Credentials::new(&files, ca.trust_domain(), now).ok()?;
     let identity = credentials.identity();
     let is_requested =

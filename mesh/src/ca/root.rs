@@ -1,32 +1,25 @@
 //! The authority itself: its roots, what it signs and what it revokes.
 
-use std::{
-    path::{Path, PathBuf},
-    time::{Duration, SystemTime},
-};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName, DnType, IsCa, Issuer,
     KeyPair, KeyUsagePurpose, PublicKeyData, RevokedCertParams, SanType, SerialNumber,
 };
-use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, pem::PemObject};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer};
 use sha2::{Digest, Sha256};
-use x509_parser::{
-    certificate::X509Certificate,
-    extensions::GeneralName,
-    prelude::FromDer,
-    revocation_list::{CertificateRevocationList, RevokedCertificate},
-};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::FromDer;
+use x509_parser::revocation_list::{CertificateRevocationList, RevokedCertificate};
 
-use super::{
-    CaError,
-    files::{self, NewFile},
-    leaf::{LIFETIME_MAX, Leaf, LeafRequest},
-};
-use crate::{
-    identity::TrustDomain,
-    tls::{CA, CERTIFICATE, KEY, REVOCATIONS, system_time},
-};
+use super::files::NewFile;
+use super::leaf::{LIFETIME_MAX, Leaf, LeafRequest};
+use super::{CaError, files};
+use crate::identity::TrustDomain;
+use crate::tls::{CA, CERTIFICATE, KEY, REVOCATIONS, system_time};
 
 const ISSUER: &str = "issuer.pem";
 const SUCCESSOR: &str = "successor.pem";
@@ -120,7 +113,8 @@ impl DevelopmentCa {
     }
 
     /// Issues a certificate and writes all that a process needs into its directory: `ca.pem`, `cert.pem`,
-    /// `key.pem` and, if anything is revoked, `crl.pem`.
+    /// `key.pem` and, if anything is revoked, `crl.pem`. An authority that has revoked nothing leaves a `crl.pem`
+    /// that stands there as it is: somebody locked a peer out with it.
     pub fn write_leaf(&self, directory: &Path, request: &LeafRequest, now: SystemTime) -> Result<(), CaError> {
         let leaf = self.issue(request, now)?;
         // Roots and revocations first: a reader between two renames may trust a root early, but never misses one.
@@ -130,11 +124,7 @@ impl DevelopmentCa {
         }
         new.push(NewFile { name: KEY, contents: &leaf.key_pem, private: true });
         new.push(NewFile { name: CERTIFICATE, contents: &leaf.certificate_pem, private: false });
-        files::write_all(directory, &new)?;
-        if self.revocations_pem.is_none() {
-            files::remove_optional(&directory.join(REVOCATIONS))?;
-        }
-        Ok(())
+        files::write_all(directory, &new)
     }
 
     /// Revokes a certificate that the signing root has issued, by its serial number in hexadecimal.

@@ -1,33 +1,26 @@
 //! One validated unit of certificate, key, roots and revocations, and the TLS configurations made from it.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-use rustls::{
-    ClientConfig, RootCertStore, ServerConfig,
-    client::Resumption,
-    crypto::CryptoProvider,
-    server::NoServerSessionStorage,
-    sign::{CertifiedKey, SingleCertAndKey},
-    version::TLS13,
-};
-use rustls_pki_types::{
-    CertificateDer, CertificateRevocationListDer, PrivateKeyDer, UnixTime,
-    pem::{self, PemObject},
-};
+use rustls::client::Resumption;
+use rustls::crypto::CryptoProvider;
+use rustls::server::NoServerSessionStorage;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::version::TLS13;
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, UnixTime, pem};
 use thiserror::Error;
 use webpki::{CertRevocationList, KeyUsage, OwnedCertRevocationList};
-use x509_parser::{
-    certificate::X509Certificate, prelude::FromDer, revocation_list::CertificateRevocationList, time::ASN1Time,
-};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::FromDer;
+use x509_parser::revocation_list::CertificateRevocationList;
+use x509_parser::time::ASN1Time;
 
-use super::{
-    files::{self, CredentialFiles, ReadFileError},
-    provider,
-    verifier::{ExpectedPeer, PeerError, PeerVerifier, TrustBundle},
-};
+use super::files::{CredentialFiles, ReadFileError};
+use super::verifier::{ExpectedPeer, PeerError, PeerVerifier, TrustBundle};
+use super::{files, provider};
 use crate::identity::{SpiffeId, TrustDomain};
 
 /// How far in the future an own certificate's validity may begin: the issuer's clock may run ahead of ours.
@@ -227,9 +220,14 @@ fn revocations(
     file: Option<&[u8]>,
     roots: &[CertificateDer<'_>],
 ) -> Result<Vec<CertRevocationList<'static>>, CredentialsError> {
-    let lists = CertificateRevocationListDer::pem_slice_iter(file.unwrap_or_default())
+    let Some(file) = file else { return Ok(Vec::new()) };
+    let lists = CertificateRevocationListDer::pem_slice_iter(file)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|source| CredentialsError::Pem { file: files::REVOCATIONS, source })?;
+    if lists.is_empty() {
+        // Taking it for "nothing is revoked" would let in whom the list was to lock out.
+        return Err(CredentialsError::Empty { file: files::REVOCATIONS, item: "list of revoked certificates" });
+    }
     let mut owned = Vec::with_capacity(lists.len());
     for (index, list) in lists.iter().enumerate() {
         check_revocation_signature(index, list, roots)?;

@@ -1,9 +1,7 @@
 //! The files of a credentials directory, as read.
 
-use std::{
-    fmt, fs, io,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
+use std::{fmt, fs, io};
 
 use thiserror::Error;
 

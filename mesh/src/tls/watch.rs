@@ -1,22 +1,16 @@
 //! Credentials that follow their directory: a writer half and a reader half.
 
-use std::{
-    future,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::future;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use thiserror::Error;
-use tokio::{
-    sync::watch,
-    time::{Instant, sleep},
-};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
 
-use super::{
-    credentials::{Credentials, CredentialsError},
-    files::{CredentialFiles, ReadFileError},
-};
+use super::credentials::{Credentials, CredentialsError};
+use super::files::{CredentialFiles, ReadFileError};
 use crate::identity::TrustDomain;
 
 /// How often the directory is looked at unless the caller says otherwise.

@@ -1,16 +1,12 @@
 //! The development authority: what it writes, and when it renews.
 
-use std::{
-    fs,
-    os::unix::fs::PermissionsExt,
-    path::Path,
-    time::{Duration, SystemTime},
-};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
 
-use focusflow_mesh::{
-    ca::{CaError, DevelopmentCa, LeafDirectory, LeafRequest, describe, renew_due, renew_forever},
-    tls::watch_directory,
-};
+use focusflow_mesh::ca::{CaError, DevelopmentCa, LeafDirectory, LeafRequest, describe, renew_due, renew_forever};
+use focusflow_mesh::tls::watch_directory;
 use tokio::time::{Instant, sleep};
 
 use crate::pki::{Pki, TRUST_DOMAIN, load, meet};
@@ -83,14 +79,20 @@ fn a_leaf_directory_holds_just_what_a_process_needs() {
 }
 
 #[test]
-fn a_revocation_list_that_the_authority_no_longer_has_goes_away() {
+fn a_revocation_list_that_somebody_else_put_there_stays_and_is_no_reason_to_renew() {
     let pki = Pki::new();
-    let directory = pki.write("storage");
-    fs::write(directory.join("crl.pem"), "of an authority that stood here before").unwrap();
+    let leaf = leaf(&pki, "storage", Duration::from_hours(24));
+    let now = SystemTime::now();
+    let renew = || renew_due(&pki.path("ca"), std::slice::from_ref(&leaf), now).unwrap();
+    renew();
+    let list = leaf.directory.join("crl.pem");
+    fs::write(&list, "a peer is locked out").unwrap();
+    let serial = describe(&leaf.directory).unwrap().serial;
 
+    renew();
+    assert_eq!(describe(&leaf.directory).unwrap().serial, serial);
     pki.write("storage");
-
-    assert_eq!(names_in(&directory), ["ca.pem", "cert.pem", "key.pem"]);
+    assert_eq!(fs::read_to_string(&list).unwrap(), "a peer is locked out");
 }
 
 #[test]

@@ -1,14 +1,10 @@
 //! Files that do not make usable credentials, and what is said about them.
 
-use std::{
-    fs,
-    time::{Duration, SystemTime},
-};
+use std::fs;
+use std::time::{Duration, SystemTime};
 
-use focusflow_mesh::{
-    ca::LeafRequest,
-    tls::{CredentialFiles, Credentials, watch_directory},
-};
+use focusflow_mesh::ca::LeafRequest;
+use focusflow_mesh::tls::{CredentialFiles, Credentials, watch_directory};
 use rcgen::{CertificateRevocationListParams, Issuer, KeyIdMethod, KeyPair};
 
 use crate::pki::{Pki, load, trust_also, two_days_ago};
@@ -65,6 +61,8 @@ fn every_kind_of_broken_file_is_named() {
         (CredentialFiles { key: Vec::new(), ..good.clone() }, "key.pem holds no private key"),
         (CredentialFiles { key: half(&good.key), ..good.clone() }, "key.pem is not PEM"),
         (CredentialFiles { revocations: Some(half(&good.ca)), ..good.clone() }, "crl.pem is not PEM"),
+        (CredentialFiles { revocations: Some(Vec::new()), ..good.clone() }, "crl.pem holds no list"),
+        (CredentialFiles { revocations: Some(b"junk".to_vec()), ..good.clone() }, "crl.pem holds no list"),
     ];
     for (files, expected) in cases {
         let complaint = complaint(&pki, &files);

@@ -1,14 +1,17 @@
 //! Who is admitted to a connection, and who is not.
 
-use std::{fs, sync::Arc, time::SystemTime};
+use std::fs;
+use std::sync::Arc;
+use std::time::SystemTime;
 
-use focusflow_mesh::{
-    ca::{LeafRequest, describe},
-    tls::{ExpectedPeer, PeerError},
-};
+use focusflow_mesh::ca::{LeafRequest, describe};
+use focusflow_mesh::tls::{ExpectedPeer, PeerError};
 use rcgen::{CertificateParams, Issuer, KeyPair, SanType};
-use rustls::{ClientConfig, HandshakeKind, RootCertStore, crypto::aws_lc_rs, version::TLS13};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use rustls::crypto::aws_lc_rs;
+use rustls::version::TLS13;
+use rustls::{ClientConfig, HandshakeKind, RootCertStore};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::pki::{Pki, handshake, load, meet, trust_also, two_days_ago};
 

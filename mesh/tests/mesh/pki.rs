@@ -1,17 +1,13 @@
 //! Certificates minted for one test, and handshakes between their holders.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use std::{fs, io};
 
-use focusflow_mesh::{
-    ca::{DevelopmentCa, LeafRequest},
-    identity::{SpiffeId, TrustDomain},
-    tls::{CredentialFiles, Credentials, ExpectedPeer, peer_identity},
-};
+use focusflow_mesh::ca::{DevelopmentCa, LeafRequest};
+use focusflow_mesh::identity::{SpiffeId, TrustDomain};
+use focusflow_mesh::tls::{CredentialFiles, Credentials, ExpectedPeer, peer_identity};
 use rustls::{ClientConfig, HandshakeKind, ServerConfig};
 use rustls_pki_types::{CertificateDer, ServerName};
 use tempfile::TempDir;

@@ -1,26 +1,20 @@
 //! Certificates that change under running processes.
 
-use std::{
-    fs,
-    net::SocketAddr,
-    os::unix::fs::symlink,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::fs;
+use std::net::SocketAddr;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-use focusflow_mesh::{
-    ca::{CaError, DevelopmentCa, LeafRequest, describe},
-    tls::{CredentialsReader, ExpectedPeer, watch_directory},
-};
+use focusflow_mesh::ca::{CaError, DevelopmentCa, LeafRequest, describe};
+use focusflow_mesh::tls::{CredentialsReader, ExpectedPeer, watch_directory};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-    sync::{oneshot, watch},
-    task::JoinHandle,
-    time::{Instant, sleep},
-};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::pki::Pki;
