@@ -56,7 +56,8 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     let begun = Instant::now();
-    process::prepare(LogFormat::Plain)?;
+    // What the person asked for is on standard output; the log speaks up only when something is wrong.
+    process::prepare_with_filter(LogFormat::Plain, "warn")?;
 
     let data = Data::prepare(&arguments.data_dir, &arguments.trust_domain, SystemTime::now())?;
     let services = Services::build(&arguments, &data).await?;

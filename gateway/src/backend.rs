@@ -5,7 +5,7 @@ use std::task::{Context as TaskContext, Poll};
 
 use focusflow_mesh::channel::Channel;
 use focusflow_mesh::context::Context;
-use focusflow_mesh::deadline;
+use focusflow_mesh::deadline::{self, DeadlineBody};
 use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use tonic::Status;
@@ -32,9 +32,12 @@ impl Service<Request<Body>> for Backend {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        match self.clone() {
-            Self::Remote(mut channel) => Box::pin(async move { channel.call(request).await }),
-            Self::Local(routes) => Box::pin(async move { Ok(answer_here(routes, request).await) }),
+        match self {
+            Self::Remote(channel) => channel.call(request),
+            Self::Local(routes) => {
+                let routes = routes.clone();
+                Box::pin(async move { Ok(answer_here(routes, request).await) })
+            }
         }
     }
 }
@@ -49,10 +52,11 @@ async fn answer_here(mut routes: Routes, request: Request<Body>) -> Response<Bod
             Err(never) => match never {},
         }
     });
-    match call_ends {
+    let response = match call_ends {
         None => answer.await,
         Some(end) => tokio::time::timeout_at(end, answer)
             .await
             .unwrap_or_else(|_| Status::from(deadline::exceeded()).into_http()),
-    }
+    };
+    response.map(|body| Body::new(DeadlineBody::new(body, call_ends)))
 }

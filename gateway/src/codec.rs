@@ -2,7 +2,13 @@
 
 use bytes::{Buf, BufMut, Bytes};
 use tonic::Status;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+
+/// What is set aside for a message before its size is known; most are smaller than tonic's 8 KiB by far.
+const BUFFER_BYTES: usize = 1024;
+
+/// As much of a stream as is gathered before it is sent on; tonic's own value.
+const YIELD_THRESHOLD_BYTES: usize = 32 * 1024;
 
 /// Passes messages through.
 #[derive(Debug, Clone, Copy, Default)]
@@ -31,6 +37,10 @@ impl Encoder for BytesCodec {
         target.put(message);
         Ok(())
     }
+
+    fn buffer_settings(&self) -> BufferSettings {
+        buffer_settings()
+    }
 }
 
 impl Decoder for BytesCodec {
@@ -40,4 +50,12 @@ impl Decoder for BytesCodec {
     fn decode(&mut self, source: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
         Ok(Some(source.copy_to_bytes(source.remaining())))
     }
+
+    fn buffer_settings(&self) -> BufferSettings {
+        buffer_settings()
+    }
+}
+
+fn buffer_settings() -> BufferSettings {
+    BufferSettings::new(BUFFER_BYTES, YIELD_THRESHOLD_BYTES)
 }

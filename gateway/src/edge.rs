@@ -30,6 +30,7 @@ use crate::contract::Contract;
 
 use self::answer::Failure;
 use self::media_type::Protocol;
+use self::metrics::HttpMetrics;
 
 pub(crate) use self::admission::Admission;
 pub(crate) use self::cors::layer as cors_layer;
@@ -49,6 +50,7 @@ struct Inner {
     admission: Admission,
     dependencies: Dependencies,
     limits: EdgeLimits,
+    metrics: Arc<HttpMetrics>,
 }
 
 impl Edge {
@@ -59,7 +61,7 @@ impl Edge {
         limits: EdgeLimits,
     ) -> Self {
         let contract = Arc::new(contract);
-        Self { inner: Arc::new(Inner { contract, admission, dependencies, limits }) }
+        Self { inner: Arc::new(Inner { contract, admission, dependencies, limits, metrics: Arc::default() }) }
     }
 }
 
@@ -85,7 +87,7 @@ where
 impl Inner {
     async fn serve(&self, request: Request<Body>) -> Response<Body> {
         let context = Context::from_headers(request.headers());
-        let measurement = metrics::begin(request.method(), &context);
+        let measurement = self.metrics.begin(request.method(), &context);
         let request_id = context.request_id.to_header();
         let traceparent = context.trace.to_header();
         let mut response = self.dispatch(context, request).await;

@@ -140,11 +140,7 @@ impl Gateway {
             info!(%address, "the edge is listening");
         }
         let edge = server::serve(self.public, Transport::Plaintext, self.limits, self.service, drain.clone());
-        let admin = async {
-            if let Some(listener) = self.admin {
-                admin::serve(listener, self.health, drain).await;
-            }
-        };
+        let admin = admin::serve(self.admin, self.health, drain);
         let background = async {
             if let Some(watch) = self.credentials {
                 watch.run().await;

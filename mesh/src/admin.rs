@@ -36,11 +36,19 @@ const JSON: &str = "application/json";
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Serves the admin port until everything else has ended, so that probes see the shutdown.
-pub async fn serve(listener: TcpListener, health: Health, drain: Drain) {
+///
+/// Without a listener there is nothing to see, and the metrics are kept within their memory all the same.
+pub async fn serve(listener: Option<TcpListener>, health: Health, drain: Drain) {
     let limits = Limits { connections_max: 256, ..Limits::default() };
     let admin = Admin { grpc: health.grpc(), health };
+    let served = async {
+        match listener {
+            Some(listener) => server::serve(listener, Transport::Plaintext, limits, admin, Drain::never()).await,
+            None => std::future::pending().await,
+        }
+    };
     tokio::select! {
-        () = server::serve(listener, Transport::Plaintext, limits, admin, Drain::never()) => {}
+        () = served => {}
         () = telemetry::maintain() => {}
         () = drain.finished() => {}
     }

@@ -43,6 +43,11 @@ impl Timer {
         Self { deadline, sleep: None }
     }
 
+    /// Whether the deadline has passed, without waiting for it.
+    pub(crate) fn is_over(&self) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= Instant::now())
+    }
+
     pub(crate) fn poll_elapsed(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
         let Some(deadline) = self.deadline else { return Poll::Pending };
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
@@ -51,8 +56,9 @@ impl Timer {
 }
 
 pin_project! {
-    /// A request body that fails at its deadline, so that a handler does not wait for a caller who has gone.
-    pub(crate) struct DeadlineBody<B> {
+    /// A body that fails at its deadline: a request, so that a handler does not wait for a caller who has gone, or a
+    /// response, so that a caller does not wait for a handler.
+    pub struct DeadlineBody<B> {
         #[pin]
         body: B,
         timer: Timer,
@@ -60,7 +66,8 @@ pin_project! {
 }
 
 impl<B> DeadlineBody<B> {
-    pub(crate) fn new(body: B, deadline: Option<Instant>) -> Self {
+    /// The body with a deadline; `None`: without.
+    pub fn new(body: B, deadline: Option<Instant>) -> Self {
         Self { body, timer: Timer::new(deadline) }
     }
 }
@@ -77,6 +84,10 @@ where
         cx: &mut TaskContext<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let this = self.project();
+        // Asked first: a body that always has the next frame would otherwise outlive its deadline.
+        if this.timer.is_over() {
+            return Poll::Ready(Some(Err(exceeded().into())));
+        }
         if let Poll::Ready(frame) = this.body.poll_frame(cx) {
             return Poll::Ready(frame.map(|frame| frame.map_err(|error| Status::from_error(error.into()))));
         }
@@ -89,5 +100,27 @@ where
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+    use http_body_util::{BodyExt, StreamBody};
+    use tonic::Code;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_always_has_more_ends_at_its_deadline_like_one_that_is_silent() {
+        let frame = || Ok::<_, Status>(Frame::data(Bytes::from_static(b"more")));
+        let deadline = Instant::now() + Duration::from_secs(1);
+        let mut endless = DeadlineBody::new(StreamBody::new(stream::repeat_with(frame)), Some(deadline));
+        assert!(endless.frame().await.unwrap().is_ok());
+
+        let mut silent =
+            DeadlineBody::new(StreamBody::new(stream::pending::<Result<Frame<Bytes>, Status>>()), Some(deadline));
+        assert_eq!(silent.frame().await.unwrap().unwrap_err().code(), Code::DeadlineExceeded);
+        assert_eq!(endless.frame().await.unwrap().unwrap_err().code(), Code::DeadlineExceeded);
     }
 }

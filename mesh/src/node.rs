@@ -63,11 +63,7 @@ impl Node {
         }
         let transport = Transport::Mtls(self.credentials);
         let mesh = server::serve(self.listener, transport, Limits::default(), self.mesh, drain.clone());
-        let admin = async {
-            if let Some(listener) = self.admin {
-                admin::serve(listener, self.health, drain).await;
-            }
-        };
+        let admin = admin::serve(self.admin, self.health, drain);
         let served = async { tokio::join!(mesh, admin) };
         tokio::select! {
             _ = served => {}

@@ -116,7 +116,7 @@ impl Policies {
     pub fn from_descriptor_set(encoded: &[u8]) -> Result<Self, PolicyError> {
         let pool = DescriptorPool::decode(encoded)?;
         let options = Options::find(&pool);
-        let mut methods = built_in();
+        let mut methods = HashMap::new();
         let mut services = BTreeMap::new();
         for service in pool.services() {
             services.insert(service.full_name().to_owned(), options.served_by(&service));
@@ -125,6 +125,8 @@ impl Policies {
                 methods.insert(path(&policy.service, &policy.method), Arc::new(policy));
             }
         }
+        // Last, so that a contract which declares them as well does not close them.
+        methods.extend(built_in());
         Ok(Self { inner: Arc::new(Inner { pool, encoded: encoded.to_vec(), methods, services }) })
     }
 
@@ -156,13 +158,6 @@ impl Policies {
     /// The descriptor set as it was given, options intact.
     pub fn encoded(&self) -> &[u8] {
         &self.inner.encoded
-    }
-}
-
-impl MethodPolicy {
-    /// Whether request or response is a stream.
-    pub fn is_streaming(&self) -> bool {
-        self.client_streaming || self.server_streaming
     }
 }
 
@@ -372,6 +367,14 @@ mod tests {
             assert_eq!(policies.method(path).unwrap().callers, Callers::TrustDomain, "{path}");
         }
         assert!(policies.method("/focusflow.v1.CategoryService/Nothing").is_none());
+    }
+
+    #[test]
+    fn a_contract_that_declares_health_itself_does_not_close_it() {
+        // Descriptor sets are joined by writing one after the other.
+        let joined = [focusflow_proto::FILE_DESCRIPTOR_SET, tonic_health::pb::FILE_DESCRIPTOR_SET].concat();
+        let policies = Policies::from_descriptor_set(&joined).unwrap();
+        assert_eq!(policies.method("/grpc.health.v1.Health/Check").unwrap().callers, Callers::TrustDomain);
     }
 
     #[test]

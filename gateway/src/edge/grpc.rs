@@ -2,18 +2,17 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll, ready};
+use std::task::{Context as TaskContext, Poll};
 
 use bytes::Bytes;
+use focusflow_mesh::channel::errors_as_trailers;
 use focusflow_mesh::context::{Context, GRPC_TIMEOUT_HEADER};
-use focusflow_mesh::deadline;
 use focusflow_mesh::refusal::{Reason, Refusal};
 use focusflow_mesh::telemetry::Call;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, TE};
 use http::uri::Uri;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Version};
-use http_body::{Body as HttpBody, Frame};
-use tokio::time::Sleep;
+use http::{HeaderValue, Method, Request, Response, Version};
+use http_body::{Body as HttpBody, Frame, SizeHint};
 use tonic::Status;
 use tonic::body::Body;
 use tower::Service;
@@ -67,7 +66,7 @@ pub(super) async fn serve(
 async fn forward(inner: &Inner, rpc: &Arc<Rpc>, context: Context, request: Request<Body>) -> Response<Body> {
     let mut call = rpc.metrics.start();
     let mut response = match admit(inner, rpc, context, request) {
-        Ok((backend, request, verdict)) => pass(backend, request, verdict, &mut call).await,
+        Ok((backend, request, verdict)) => pass(backend, request, verdict).await,
         Err(status) => status.into_http(),
     };
     call.ended_by(response.headers());
@@ -75,7 +74,7 @@ async fn forward(inner: &Inner, rpc: &Arc<Rpc>, context: Context, request: Reque
     response.map(|body| Body::new(Counted { inner: body, call }))
 }
 
-/// The request as its backend gets it, and the verdict on the size of its messages.
+/// The request as its backend gets it, and the verdict on its body.
 fn admit(
     inner: &Inner,
     rpc: &Rpc,
@@ -85,7 +84,7 @@ fn admit(
     let context = inner.admission.admit(context, &rpc.policy, request.headers())?;
     let backend = rpc.backend()?;
     let (mut parts, body) = request.into_parts();
-    strip_for_upstream(&mut parts.headers);
+    strip_for_upstream(&mut parts.headers, rpc.policy.auth);
     // The channel writes what is left of the deadline.
     parts.headers.remove(GRPC_TIMEOUT_HEADER);
     parts.headers.insert(CONTENT_TYPE, GRPC);
@@ -97,18 +96,13 @@ fn admit(
     Ok((backend, Request::from_parts(parts, body), verdict))
 }
 
-async fn pass(mut backend: Backend, request: Request<Body>, mut verdict: Verdict, call: &mut Call) -> Response<Body> {
-    let deadline = request.extensions().get::<Context>().and_then(|context| context.deadline);
+async fn pass(mut backend: Backend, request: Request<Body>, mut verdict: Verdict) -> Response<Body> {
     let response = tokio::select! {
         biased;
         status = &mut verdict => status.into_http(),
         Ok(response) = backend.call(request) => response,
     };
-    call.ended_by(response.headers());
-    response.map(|inner| {
-        let timer = deadline.map(|deadline| Box::pin(tokio::time::sleep_until(deadline)));
-        Body::new(Guarded { inner, verdict, timer, finished: false })
-    })
+    response.map(|inner| errors_as_trailers(Judged { inner, verdict }))
 }
 
 fn from_web(request: Request<Body>, encoding: WebEncoding) -> Request<Body> {
@@ -130,57 +124,30 @@ fn unknown_method(path: &str) -> Status {
     Refusal::new(Reason::UnknownMethod, format!("{shown} is not an RPC of this API")).with("method", shown).into()
 }
 
-/// A response that ends with a status whatever happens: when its request turns out too large, when its deadline passes,
-/// and when its service is lost. An error would reset the stream, and the client would learn nothing.
-struct Guarded {
+/// A response that fails when its request turns out too large or unreadable.
+struct Judged {
     inner: Body,
     verdict: Verdict,
-    timer: Option<Pin<Box<Sleep>>>,
-    finished: bool,
 }
 
-impl Guarded {
-    /// The status of the edge's own that ends the call, if there is one.
-    fn poll_end(&mut self, cx: &mut TaskContext<'_>) -> Poll<Status> {
-        if let Poll::Ready(status) = Pin::new(&mut self.verdict).poll(cx) {
-            return Poll::Ready(status);
-        }
-        match &mut self.timer {
-            Some(timer) => timer.as_mut().poll(cx).map(|()| deadline::exceeded().into()),
-            None => Poll::Pending,
-        }
-    }
-}
-
-impl HttpBody for Guarded {
+impl HttpBody for Judged {
     type Data = Bytes;
     type Error = Status;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        if self.finished {
-            return Poll::Ready(None);
+        match Pin::new(&mut self.inner).poll_frame(cx) {
+            Poll::Pending => Pin::new(&mut self.verdict).poll(cx).map(|status| Some(Err(status))),
+            ready @ Poll::Ready(_) => ready,
         }
-        let status = match Pin::new(&mut self.inner).poll_frame(cx) {
-            Poll::Ready(Some(Err(status))) => status,
-            Poll::Ready(frame) => return Poll::Ready(frame),
-            Poll::Pending => ready!(self.poll_end(cx)),
-        };
-        self.finished = true;
-        Poll::Ready(Some(Ok(Frame::trailers(trailers_of(&status)))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.finished || self.inner.is_end_stream()
+        self.inner.is_end_stream()
     }
-}
 
-fn trailers_of(status: &Status) -> HeaderMap {
-    let mut trailers = HeaderMap::new();
-    if status.add_header(&mut trailers).is_err() {
-        // Its message cannot be a header; the code must arrive all the same.
-        trailers.insert(HeaderName::from_static("grpc-status"), (status.code() as i32).into());
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
     }
-    trailers
 }
 
 /// A response that counts how its call ended.
@@ -207,7 +174,7 @@ impl HttpBody for Counted {
         self.inner.is_end_stream()
     }
 
-    fn size_hint(&self) -> http_body::SizeHint {
+    fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
     }
 }

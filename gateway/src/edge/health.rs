@@ -3,24 +3,17 @@
 use std::time::{Duration, SystemTime};
 
 use focusflow_mesh::context::Context;
-use focusflow_mesh::health::Health;
+use focusflow_mesh::health::{Health, HealthCheckRequest, HealthClient, ServingStatus, rfc3339};
 use http::{Method, Response, StatusCode};
-use prost::Message;
 use serde_json::{Map, Value, json};
 use tonic::body::Body;
-use tonic::client::Grpc;
-use tonic::codegen::http::uri::PathAndQuery;
 use tonic::{Code, Status};
 
 use super::Inner;
 use super::answer::{Failure, json_response};
 use super::metrics::RouteLabel;
 use crate::backend::Backend;
-use crate::codec::BytesCodec;
 use crate::config::HealthConfig;
-
-const CHECK: &str = "/grpc.health.v1.Health/Check";
-const SERVING: i32 = 1;
 
 /// The processes that the edge reports on. `None`: not part of this deployment, so not reported.
 pub(crate) struct Dependencies {
@@ -83,13 +76,6 @@ async fn report(inner: &Inner) -> Response<Body> {
     json_response(code, body.to_string())
 }
 
-/// UTC with milliseconds.
-fn rfc3339(time: SystemTime) -> String {
-    let mut timestamp = prost_types::Timestamp::from(time);
-    timestamp.nanos -= timestamp.nanos % 1_000_000;
-    timestamp.to_string()
-}
-
 impl Condition {
     fn to_json(&self) -> Value {
         match self {
@@ -112,7 +98,7 @@ impl Condition {
 async fn check(backend: Option<&Backend>, name: &str, wait: Duration) -> Option<Condition> {
     let answer = tokio::time::timeout(wait, ask(backend?.clone(), name)).await;
     Some(match answer {
-        Ok(Ok(SERVING)) => Condition::Healthy,
+        Ok(Ok(ServingStatus::Serving)) => Condition::Healthy,
         Ok(Ok(_)) => Condition::Unhealthy("not serving".to_owned()),
         Ok(Err(status)) if status.code() == Code::NotFound => Condition::Unknown,
         Ok(Err(status)) => Condition::Unhealthy(status.code().description().to_owned()),
@@ -120,27 +106,8 @@ async fn check(backend: Option<&Backend>, name: &str, wait: Duration) -> Option<
     })
 }
 
-async fn ask(backend: Backend, name: &str) -> Result<i32, Status> {
-    let request = HealthCheckRequest { service: name.to_owned() };
-    let mut request = tonic::Request::new(request.encode_to_vec().into());
+async fn ask(backend: Backend, name: &str) -> Result<ServingStatus, Status> {
+    let mut request = tonic::Request::new(HealthCheckRequest { service: name.to_owned() });
     request.extensions_mut().insert(Context::root());
-    let path = PathAndQuery::from_static(CHECK);
-    let answer = Grpc::new(backend).unary(request, path, BytesCodec).await?;
-    HealthCheckResponse::decode(answer.into_inner())
-        .map(|answer| answer.status)
-        .map_err(|_| Status::internal("the answer is no HealthCheckResponse"))
-}
-
-/// `grpc.health.v1.HealthCheckRequest`.
-#[derive(Clone, PartialEq, Message)]
-struct HealthCheckRequest {
-    #[prost(string, tag = "1")]
-    service: String,
-}
-
-/// `grpc.health.v1.HealthCheckResponse`.
-#[derive(Clone, PartialEq, Message)]
-struct HealthCheckResponse {
-    #[prost(int32, tag = "1")]
-    status: i32,
+    Ok(HealthClient::new(backend).check(request).await?.into_inner().status())
 }

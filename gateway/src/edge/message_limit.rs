@@ -15,8 +15,8 @@ use crate::refusal::too_large;
 /// One byte of flags and four of length stand before each message.
 const PREFIX_BYTES: usize = 5;
 
-/// Bounds the messages of `body`. When one is too large, the service may have answered already or not: whoever forwards
-/// the call ends it with the verdict.
+/// Bounds the messages of `body`. When one is too large, or the body cannot be read, the service may have answered
+/// already or not: whoever forwards the call ends it with the verdict.
 pub(super) fn limit(body: Body, message_bytes_max: usize) -> (Body, Verdict) {
     let (judge, verdict) = verdict::channel();
     let limited = Limited { inner: body, scanner: Scanner::default(), message_bytes_max, judge };
@@ -44,7 +44,14 @@ impl HttpBody for Limited {
     type Error = Status;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx)).transpose()?;
+        let frame = match ready!(Pin::new(&mut self.inner).poll_frame(cx)).transpose() {
+            Ok(frame) => frame,
+            // The service would only see a stream that was reset, and the client a service that was lost.
+            Err(status) => {
+                self.judge.refuse(status.clone());
+                return Poll::Ready(Some(Err(status)));
+            }
+        };
         let bytes_max = self.message_bytes_max;
         let is_too_large =
             frame.as_ref().and_then(Frame::data_ref).is_some_and(|data| self.scanner.largest_message(data) > bytes_max);

@@ -1,15 +1,17 @@
 //! The edge's HTTP metrics. A request is counted when the last byte of its answer is on its way, so that a stream's
 //! duration is that of the stream.
 
+use std::collections::HashMap;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use focusflow_mesh::context::{Context as RequestContext, RequestId};
 use http::{Method, Response, StatusCode};
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use metrics::{SharedString, counter, histogram};
+use metrics::{Counter, Histogram, SharedString, counter, histogram};
 use tokio::time::Instant;
 use tonic::Status;
 use tonic::body::Body;
@@ -21,24 +23,76 @@ const UNKNOWN_ROUTE: &str = "unknown";
 #[derive(Debug, Clone)]
 pub(super) struct RouteLabel(pub(super) Arc<str>);
 
+/// The metrics of all requests.
+#[derive(Default)]
+pub(super) struct HttpMetrics {
+    series: RwLock<HashMap<Ending, Series>>,
+}
+
+/// What requests that are counted together have in common. There are only so many: routes, verbs and statuses.
+#[derive(PartialEq, Eq, Hash)]
+struct Ending {
+    method: &'static str,
+    route: Arc<str>,
+    status: StatusCode,
+}
+
+/// The metrics of requests that ended alike, looked up once: the recorder's map is too slow for every request.
+struct Series {
+    count: Counter,
+    seconds: Histogram,
+}
+
 /// A request under way.
 pub(super) struct Measurement {
+    metrics: Arc<HttpMetrics>,
     method: &'static str,
     request_id: RequestId,
     begun: Instant,
 }
 
-pub(super) fn begin(method: &Method, context: &RequestContext) -> Measurement {
-    Measurement { method: method_label(method), request_id: context.request_id.clone(), begun: Instant::now() }
+impl HttpMetrics {
+    pub(super) fn begin(self: &Arc<Self>, method: &Method, context: &RequestContext) -> Measurement {
+        let request_id = context.request_id.clone();
+        Measurement { metrics: Arc::clone(self), method: method_label(method), request_id, begun: Instant::now() }
+    }
+
+    fn record(&self, ending: Ending, elapsed: Duration) {
+        let known = self.series.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(series) = known.get(&ending) {
+            return series.record(elapsed);
+        }
+        drop(known);
+        let series = Series::new(&ending);
+        series.record(elapsed);
+        self.series.write().unwrap_or_else(PoisonError::into_inner).insert(ending, series);
+    }
+}
+
+impl Series {
+    fn new(ending: &Ending) -> Self {
+        let labels = [
+            ("method", SharedString::const_str(ending.method)),
+            ("route", SharedString::from_shared(Arc::clone(&ending.route))),
+            ("status_code", ending.status.as_str().to_owned().into()),
+        ];
+        Self {
+            count: counter!("http_requests_total", &labels),
+            seconds: histogram!("http_request_duration_seconds", &labels),
+        }
+    }
+
+    fn record(&self, elapsed: Duration) {
+        self.count.increment(1);
+        self.seconds.record(elapsed);
+    }
 }
 
 impl Measurement {
     /// The response with a body that counts the request when it ends or is dropped.
     pub(super) fn measure(self, mut response: Response<Body>) -> Response<Body> {
-        let route = match response.extensions_mut().remove::<RouteLabel>() {
-            Some(RouteLabel(label)) => SharedString::from_shared(label),
-            None => SharedString::const_str(UNKNOWN_ROUTE),
-        };
+        let label = response.extensions_mut().remove::<RouteLabel>();
+        let route = label.map_or_else(|| UNKNOWN_ROUTE.into(), |RouteLabel(route)| route);
         let finished = Finished { request: self, route, status: response.status() };
         response.map(|inner| Body::new(Measured { inner, _finished: finished }))
     }
@@ -52,20 +106,15 @@ struct Measured {
 /// Records when it is dropped.
 struct Finished {
     request: Measurement,
-    route: SharedString,
+    route: Arc<str>,
     status: StatusCode,
 }
 
 impl Drop for Finished {
     fn drop(&mut self) {
         let elapsed = self.request.begun.elapsed();
-        let labels = [
-            ("method", SharedString::const_str(self.request.method)),
-            ("route", self.route.clone()),
-            ("status_code", self.status.as_str().to_owned().into()),
-        ];
-        counter!("http_requests_total", &labels).increment(1);
-        histogram!("http_request_duration_seconds", &labels).record(elapsed);
+        let ending = Ending { method: self.request.method, route: Arc::clone(&self.route), status: self.status };
+        self.request.metrics.record(ending, elapsed);
         tracing::debug!(
             request.id = %self.request.request_id,
             http.method = self.request.method,

@@ -89,16 +89,8 @@ async fn call(
 ) -> Result<Response<Body>, Failure> {
     let context = inner.admission.admit(context, &route.rpc.policy, request.headers())?;
     let backend = route.rpc.backend()?;
-    let end = context.deadline;
     let call = Call { contract: Arc::clone(&inner.contract), matched: Arc::new(matched), route, backend, context };
-    let answering = call.answer(request, inner.limits.body_bytes_max);
-    // A service keeps the deadline once it has the request; until then a slow sender is stopped here.
-    match end {
-        None => answering.await,
-        Some(end) => tokio::time::timeout_at(end, answering)
-            .await
-            .unwrap_or_else(|_| Err(Status::from(deadline::exceeded()).into())),
-    }
+    call.answer(request, inner.limits.body_bytes_max).await
 }
 
 impl Call {
@@ -108,7 +100,7 @@ impl Call {
         if self.route.rpc.policy.client_streaming {
             return request_stream::answer(self, &parts, body, body_bytes_max, stream_format).await;
         }
-        let body = read_body(&parts.headers, body, body_bytes_max).await?;
+        let body = self.read_in_time(read_body(&parts.headers, body, body_bytes_max)).await?;
         let content_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         if !self.route.takes_any_media_type {
             check_media_type(content_type, &body)?;
@@ -125,13 +117,23 @@ impl Call {
         }
     }
 
+    /// The backend keeps the deadline once it has the request; until then a slow sender is stopped here.
+    async fn read_in_time(&self, reading: impl Future<Output = Result<Bytes, Failure>>) -> Result<Bytes, Failure> {
+        match self.context.deadline {
+            None => reading.await,
+            Some(end) => tokio::time::timeout_at(end, reading)
+                .await
+                .unwrap_or_else(|_| Err(Status::from(deadline::exceeded()).into())),
+        }
+    }
+
     fn client(&self) -> Grpc<Backend> {
         Grpc::new(self.backend.clone()).max_decoding_message_size(RESPONSE_BYTES_MAX)
     }
 
     fn grpc_request<T>(&self, headers: &HeaderMap, message: T) -> tonic::Request<T> {
         let mut request = tonic::Request::new(message);
-        *request.metadata_mut() = MetadataMap::from_headers(rest_metadata(headers));
+        *request.metadata_mut() = MetadataMap::from_headers(rest_metadata(headers, self.route.rpc.policy.auth));
         request.extensions_mut().insert(self.context.clone());
         request
     }

@@ -3,7 +3,7 @@
 use tonic::Code;
 
 use crate::support::Edge;
-use crate::support::messages::{CountRequest, FailRequest, Note, Nothing};
+use crate::support::messages::{CountRequest, FailRequest, HealthCheckRequest, Note, Nothing};
 
 const OPEN: &str = "/edge.test.v1.EchoService/Open";
 
@@ -74,6 +74,14 @@ async fn text_that_is_not_base64_is_refused() {
     let edge = Edge::start().await;
     let headers = [("content-type", "application/grpc-web-text")];
     let answer = edge.send(http::Method::POST, OPEN, &headers, "!!!!").await;
-    assert_ne!(answer.header("grpc-status"), "0");
-    assert!(!answer.text().contains("grpc-status: 0"));
+    assert_eq!(answer.header("grpc-status"), "3", "{}", answer.text());
+}
+
+#[tokio::test]
+async fn a_stream_that_the_edge_itself_answers_ends_at_its_deadline() {
+    let edge = Edge::start().await;
+    let request = HealthCheckRequest { service: String::new() };
+    let headers = [("grpc-timeout", "50m")];
+    let answer = edge.grpc_web("/grpc.health.v1.Health/Watch", "application/grpc-web", &headers, &request).await;
+    assert_eq!((answer.messages.len(), answer.status.code()), (1, Code::DeadlineExceeded));
 }

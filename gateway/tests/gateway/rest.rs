@@ -120,6 +120,18 @@ async fn a_deadline_of_the_client_is_kept() {
 }
 
 #[tokio::test]
+async fn a_body_that_never_ends_is_not_waited_for_beyond_the_deadline() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let edge = Edge::start().await;
+    let mut stream = tokio::net::TcpStream::connect(edge.address).await.unwrap();
+    let head = "POST /api/v1/open HTTP/1.1\r\nhost: edge\r\nx-request-timeout: 0.05\r\ncontent-length: 100\r\n\r\n{";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = vec![0; 12];
+    stream.read_exact(&mut answer).await.unwrap();
+    assert_eq!(answer, b"HTTP/1.1 504");
+}
+
+#[tokio::test]
 async fn what_is_left_of_the_deadline_is_passed_on() {
     let edge = Edge::start().await;
     let answer = edge.get_signed_in("/api/v1/metadata").await;

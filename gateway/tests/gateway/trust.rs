@@ -22,6 +22,7 @@ async fn the_person_is_that_of_the_token_and_never_that_of_a_header() {
     let rest = edge.send(Method::GET, "/api/v1/metadata", &headers, "").await.json();
     assert_eq!(rest["values"]["x-focusflow-user-id"], edge.user_id.to_string());
     assert!(rest["values"].get("x-focusflow-anything").is_none());
+    assert!(rest["values"].get("authorization").is_none(), "the edge has read it, and what goes on can leak");
 
     let web = edge.grpc_web(METADATA, "application/grpc-web", &headers, &Nothing {}).await.message::<Headers>();
     assert_eq!(web.values["x-focusflow-user-id"], edge.user_id.to_string());
@@ -34,6 +35,7 @@ async fn the_person_is_that_of_the_token_and_never_that_of_a_header() {
     let native: Headers = edge.grpc().await.unary(METADATA, request).await.unwrap();
     assert_eq!(native.values["x-focusflow-user-id"], edge.user_id.to_string());
     assert!(!native.values.contains_key("x-focusflow-anything"));
+    assert!(!native.values.contains_key("authorization"));
 }
 
 #[tokio::test]

@@ -10,11 +10,12 @@ use rand::seq::SliceRandom;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+use tokio_util::io::InspectReader;
 
-use super::answered::Answered;
 use super::replay::Loan;
 use super::{ChannelConfig, Target};
 use crate::refusal::Chain;
@@ -124,7 +125,8 @@ impl Connector {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (stream, answered) = Answered::new(stream);
+        let (told, answered) = oneshot::channel();
+        let stream = InspectReader::new(stream, tell_first_byte(told));
         let (sender, connection) = Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .keep_alive_interval(self.keepalive_interval)
@@ -144,6 +146,22 @@ impl Connector {
         match closed.await {
             Ok(Err(error)) => Err(DialError::Refused(error)),
             _ => Err(DialError::Closed),
+        }
+    }
+}
+
+/// Tells of the peer's first byte.
+///
+/// In TLS 1.3 a client has finished its handshake before the server has judged the client's certificate. A connection
+/// is proven only by the first bytes that come back, and a call that is sent earlier may be lost.
+fn tell_first_byte(told: oneshot::Sender<()>) -> impl FnMut(&[u8]) {
+    let mut told = Some(told);
+    move |bytes| {
+        if !bytes.is_empty()
+            && let Some(told) = told.take()
+        {
+            // Nobody listens any more if the dial was given up.
+            let _given_up = told.send(());
         }
     }
 }

@@ -50,16 +50,17 @@ pub(super) fn receive(mut response: Response<Incoming>, receiving: Receiving) ->
         return status.into_http();
     }
     status::sanitise(response.headers_mut());
-    if let Some(code) = status::code(response.headers()) {
-        call.ended(code);
-    }
+    call.ended_by(response.headers());
     response.map(|inner| {
         Body::new(ReceivingBody { inner, timer: Timer::new(deadline), call: Some(call), _in_flight: in_flight })
     })
 }
 
 /// A body for a proxy to pass on: an error, which would reset the stream and say nothing, becomes trailers that say it.
-pub fn errors_as_trailers(body: Body) -> Body {
+pub fn errors_as_trailers<B>(body: B) -> Body
+where
+    B: http_body::Body<Data = Bytes, Error = Status> + Send + 'static,
+{
     Body::new(ErrorsAsTrailers { body, ended: false })
 }
 
@@ -85,9 +86,8 @@ fn not_grpc<B>(response: &Response<B>) -> Option<Refusal> {
 
 impl ReceivingBody {
     fn ended(&mut self, trailers: Option<&HeaderMap>) {
-        let Some(mut call) = self.call.take() else { return };
-        if let Some(code) = trailers.and_then(status::code) {
-            call.ended(code);
+        if let (Some(mut call), Some(trailers)) = (self.call.take(), trailers) {
+            call.ended_by(trailers);
         }
     }
 
@@ -109,6 +109,10 @@ impl http_body::Body for ReceivingBody {
         cx: &mut TaskContext<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let this = self.get_mut();
+        // Asked first: a stream that always has the next message would otherwise outlive its deadline.
+        if this.call.is_some() && this.timer.is_over() {
+            return Poll::Ready(Some(Err(this.failed(exceeded()))));
+        }
         match Pin::new(&mut this.inner).poll_frame(cx) {
             Poll::Ready(Some(Ok(mut frame))) => {
                 if let Some(trailers) = frame.trailers_mut() {
@@ -141,14 +145,14 @@ fn lost(error: &hyper::Error) -> Refusal {
 }
 
 pin_project! {
-    struct ErrorsAsTrailers {
+    struct ErrorsAsTrailers<B> {
         #[pin]
-        body: Body,
+        body: B,
         ended: bool,
     }
 }
 
-impl http_body::Body for ErrorsAsTrailers {
+impl<B: http_body::Body<Data = Bytes, Error = Status>> http_body::Body for ErrorsAsTrailers<B> {
     type Data = Bytes;
     type Error = Status;
 

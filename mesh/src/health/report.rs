@@ -51,7 +51,7 @@ impl ComponentFacts {
 }
 
 /// UTC, in milliseconds where they are not zero, such as `2026-11-22T08:30:00.250Z`.
-pub(crate) fn rfc3339(time: SystemTime) -> String {
+pub fn rfc3339(time: SystemTime) -> String {
     let mut timestamp = prost_reflect::prost_types::Timestamp::from(time);
     timestamp.nanos -= timestamp.nanos % 1_000_000;
     timestamp.to_string()

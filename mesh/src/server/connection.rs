@@ -77,7 +77,11 @@ impl Acceptor {
             Transport::Plaintext => match self.handshake(plaintext(stream, addr)).await {
                 Ok(Some(ready)) => self.serve(ready, None, service).await,
                 Ok(None) => {}
-                Err(error) => report(addr, &error),
+                // Browsers open connections on a guess and leave them silent, and an address from outside is a person's.
+                Err(error) => {
+                    count_refused(&error);
+                    debug!(%error, "connection refused");
+                }
             },
             Transport::Mtls(credentials) => {
                 // Cloned before the handshake, so that a change during it is not missed.
@@ -85,7 +89,10 @@ impl Acceptor {
                 match self.handshake(mtls(&credentials, stream, addr)).await {
                     Ok(Some(ready)) => self.serve(ready, Some(credentials), service).await,
                     Ok(None) => {}
-                    Err(error) => report(addr, &error),
+                    Err(error) => {
+                        count_refused(&error);
+                        info!(peer.addr = %addr, %error, "connection refused");
+                    }
                 }
             }
         }
@@ -116,18 +123,18 @@ impl Acceptor {
         B::Data: Buf + Send,
         B::Error: Into<BoxError>,
     {
-        let peer = ready.peer.clone();
+        let addr = ready.peer.addr;
         let service = PerConnection { peer: ready.peer, service };
         let io = TokioIo::new(ready.stream);
         let distrusted = distrusted(credentials, ready.chain);
         match ready.protocol {
             Protocol::Http1 => {
                 let connection = self.http1().serve_connection(io, service).with_upgrades();
-                self.run(pin!(connection), distrusted, &peer).await;
+                self.run(pin!(connection), distrusted, addr).await;
             }
             Protocol::Http2 => {
                 let connection = self.http2().serve_connection(io, service);
-                self.run(pin!(connection), distrusted, &peer).await;
+                self.run(pin!(connection), distrusted, addr).await;
             }
         }
     }
@@ -136,7 +143,7 @@ impl Acceptor {
         &self,
         mut connection: Pin<&mut C>,
         distrusted: impl Future<Output = PeerError>,
-        peer: &Peer,
+        addr: SocketAddr,
     ) {
         let mut distrusted = pin!(distrusted);
         let mut leaving = false;
@@ -147,7 +154,7 @@ impl Acceptor {
             let grace = tokio::select! {
                 result = connection.as_mut() => {
                     if let Err(error) = result {
-                        debug!(peer.addr = %peer.addr, %error, "connection ended");
+                        debug!(%error, "connection ended");
                     }
                     return;
                 }
@@ -160,7 +167,7 @@ impl Acceptor {
                 }
                 () = self.drain.draining(), if !leaving => self.limits.connection_age_grace,
                 error = &mut distrusted, if !is_distrusted => {
-                    info!(peer.addr = %peer.addr, %error, "connection ends: its peer is not trusted any more");
+                    info!(peer.addr = %addr, %error, "connection ends: its peer is not trusted any more");
                     is_distrusted = true;
                     self.limits.distrust_grace
                 }
@@ -234,7 +241,7 @@ async fn distrusted(credentials: Option<CredentialsReader>, chain: Vec<Certifica
     }
 }
 
-fn report(addr: SocketAddr, error: &HandshakeError) {
+fn count_refused(error: &HandshakeError) {
     let reason = match error {
         HandshakeError::Timeout => "timeout",
         HandshakeError::Tls(_) => "tls",
@@ -242,7 +249,6 @@ fn report(addr: SocketAddr, error: &HandshakeError) {
         HandshakeError::Io(_) => "io",
     };
     metrics::counter!("server_connections_refused_total", "reason" => reason).increment(1);
-    info!(peer.addr = %addr, %error, "connection refused");
 }
 
 /// What HTTP/1.1 and HTTP/2 connections have in common.

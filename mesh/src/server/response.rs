@@ -76,8 +76,8 @@ impl ResponseFuture {
 
     fn answer(&mut self, response: Response<Body>, running: Running) -> Response<ResponseBody> {
         let mut call = self.call.take();
-        if let (Some(call), Some(code)) = (&mut call, status::code(response.headers())) {
-            call.ended(code);
+        if let Some(call) = &mut call {
+            call.ended_by(response.headers());
         }
         self.finish(response, |inner| {
             if running.streaming {
@@ -166,9 +166,8 @@ impl ResponseBody {
 
     fn ended(&mut self, trailers: Option<&HeaderMap>) {
         self.done = true;
-        let Some(mut call) = self.call.take() else { return };
-        if let Some(code) = trailers.and_then(status::code) {
-            call.ended(code);
+        if let (Some(mut call), Some(trailers)) = (self.call.take(), trailers) {
+            call.ended_by(trailers);
         }
     }
 }

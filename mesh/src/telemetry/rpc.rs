@@ -6,6 +6,8 @@ use metrics::{Counter, Gauge, Histogram, Unit, counter, gauge, histogram};
 use tokio::time::Instant;
 use tonic::Code;
 
+use crate::status;
+
 /// gRPC has codes 0 to 16.
 const CODES: usize = 17;
 
@@ -82,14 +84,9 @@ impl Call {
 
     /// Says how the call ended, from the status in its response headers or trailers, if it is there.
     pub fn ended_by(&mut self, headers: &http::HeaderMap) {
-        if let Some(status) = headers.get("grpc-status") {
-            self.code = Code::from_bytes(status.as_bytes());
+        if let Some(code) = status::code(headers) {
+            self.code = code;
         }
-    }
-
-    /// How the call ended as far as is known.
-    pub fn code(&self) -> Code {
-        self.code
     }
 }
 

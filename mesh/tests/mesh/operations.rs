@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use focusflow_mesh::channel::{Channel, ChannelConfig};
+use focusflow_mesh::drain;
 use focusflow_mesh::drain::{DrainConfig, Outcome};
+use focusflow_mesh::health::Health;
 use focusflow_mesh::health::{ComponentStatus, HealthListRequest, HealthListResponse, Requirement};
 use focusflow_mesh::tls::CredentialsReader;
-use focusflow_mesh::{drain, health::Health};
 use http::StatusCode;
 use prost_reflect::DescriptorPool;
 use prost_reflect::prost::Message;

@@ -97,7 +97,7 @@ impl Server {
     pub(crate) async fn admin(&self) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
-        tokio::spawn(admin::serve(listener, self.health.clone(), self.watching.clone()));
+        tokio::spawn(admin::serve(Some(listener), self.health.clone(), self.watching.clone()));
         addr
     }
 }

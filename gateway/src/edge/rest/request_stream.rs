@@ -36,7 +36,7 @@ pub(super) async fn answer(
         matched: Arc::clone(&call.matched),
         uri: parts.uri.clone(),
         body,
-        pending: BytesMut::new(),
+        buffer: LineBuffer::default(),
         number: 0,
         has_ended: false,
         line_bytes_max,
@@ -85,7 +85,7 @@ struct Lines {
     matched: Arc<Match>,
     uri: Uri,
     body: Body,
-    pending: BytesMut,
+    buffer: LineBuffer,
     /// Of the line read last, counted from 1.
     number: usize,
     has_ended: bool,
@@ -94,8 +94,8 @@ struct Lines {
 }
 
 impl Lines {
-    /// `None` at the end of the body. A line that cannot be read is reported to whoever waits for the answer, and then nothing comes
-    /// any more, not even the end.
+    /// `None` at the end of the body. A line that cannot be read is reported to whoever waits for the answer, and then
+    /// nothing comes any more, not even the end.
     async fn next_message(&mut self) -> Option<Bytes> {
         match self.next_line().await {
             Ok(None) => None,
@@ -123,7 +123,7 @@ impl Lines {
     /// The next line that is not blank.
     async fn next_line(&mut self) -> Result<Option<Bytes>, Status> {
         loop {
-            while let Some(line) = self.take_line() {
+            while let Some(line) = self.buffer.take_line(self.has_ended) {
                 self.number += 1;
                 if !line.trim_ascii().is_empty() {
                     return Ok(Some(line));
@@ -132,13 +132,13 @@ impl Lines {
             if self.has_ended {
                 return Ok(None);
             }
-            if self.pending.len() > self.line_bytes_max {
+            if self.buffer.pending.len() > self.line_bytes_max {
                 return Err(too_large(self.line_bytes_max));
             }
             match self.body.frame().await {
                 Some(Ok(frame)) => {
                     if let Ok(data) = frame.into_data() {
-                        self.pending.extend_from_slice(&data);
+                        self.buffer.pending.extend_from_slice(&data);
                     }
                 }
                 Some(Err(_)) => return Err(body_broke_off()),
@@ -146,12 +146,47 @@ impl Lines {
             }
         }
     }
+}
 
-    fn take_line(&mut self) -> Option<Bytes> {
-        match self.pending.iter().position(|byte| *byte == b'\n') {
-            Some(end) => Some(self.pending.split_to(end + 1).freeze()),
-            None if self.has_ended && !self.pending.is_empty() => Some(self.pending.split().freeze()),
-            None => None,
+/// What was read and not yet taken.
+#[derive(Default)]
+struct LineBuffer {
+    pending: BytesMut,
+    /// How much of `pending` is known to hold no end of a line: one that comes in small pieces is searched once.
+    searched_bytes: usize,
+}
+
+impl LineBuffer {
+    /// The next line with its end, which the last line of a body may lack.
+    fn take_line(&mut self, has_ended: bool) -> Option<Bytes> {
+        let searched_bytes = std::mem::take(&mut self.searched_bytes);
+        match self.pending[searched_bytes..].iter().position(|byte| *byte == b'\n') {
+            Some(end) => Some(self.pending.split_to(searched_bytes + end + 1).freeze()),
+            None if has_ended && !self.pending.is_empty() => Some(self.pending.split().freeze()),
+            None => {
+                self.searched_bytes = self.pending.len();
+                None
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_the_same_however_the_body_is_cut() {
+        let body = b"one\n\ntwo two\nrest";
+        for size in 1..=body.len() {
+            let mut buffer = LineBuffer::default();
+            let mut lines: Vec<Bytes> = Vec::new();
+            for piece in body.chunks(size) {
+                buffer.pending.extend_from_slice(piece);
+                lines.extend(std::iter::from_fn(|| buffer.take_line(false)));
+            }
+            lines.extend(std::iter::from_fn(|| buffer.take_line(true)));
+            assert_eq!(lines, ["one\n", "\n", "two two\n", "rest"], "{size}");
         }
     }
 }

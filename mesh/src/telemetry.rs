@@ -2,6 +2,7 @@
 
 mod rpc;
 
+use std::io::IsTerminal;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 pub use self::rpc::{Call, RpcMetrics, Side};
 
-/// Filter of log lines where `RUST_LOG` is not set.
+/// Filter of log lines where neither `RUST_LOG` nor the caller says.
 const FILTER_DEFAULT: &str = "info";
 
 /// How often samples of histograms are folded into their buckets; until then each takes memory.
@@ -48,14 +49,17 @@ pub enum TelemetryError {
 ///
 /// For the start of `main`: metric handles that are made earlier count nothing.
 pub fn init(format: LogFormat) -> Result<(), TelemetryError> {
-    let filter = match std::env::var(EnvFilter::DEFAULT_ENV) {
-        Ok(filter) => EnvFilter::try_new(filter)?,
-        Err(_) => EnvFilter::new(FILTER_DEFAULT),
-    };
+    init_with_filter(format, FILTER_DEFAULT)
+}
+
+/// As [`init`], with another filter for when `RUST_LOG` is not set.
+pub fn init_with_filter(format: LogFormat, filter_default: &str) -> Result<(), TelemetryError> {
+    let filter = std::env::var(EnvFilter::DEFAULT_ENV).ok().filter(|filter| !filter.is_empty());
+    let filter = EnvFilter::try_new(filter.as_deref().unwrap_or(filter_default))?;
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let subscriber = tracing_subscriber::registry().with(filter);
     match format {
-        LogFormat::Plain => subscriber.with(lines.with_target(false)).try_init()?,
+        LogFormat::Plain => subscriber.with(lines.with_target(false).with_ansi(wants_colours())).try_init()?,
         LogFormat::Json => subscriber.with(lines.json().flatten_event(true)).try_init()?,
     }
     prometheus();
@@ -87,4 +91,9 @@ pub async fn maintain() {
             handle.run_upkeep();
         }
     }
+}
+
+/// A file or a pipe would keep the escape sequences; `NO_COLOR` is how a person says the same (<https://no-color.org>).
+fn wants_colours() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

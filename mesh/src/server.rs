@@ -22,7 +22,7 @@ use hyper::body::Incoming;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tower::Service;
-use tracing::{debug, warn};
+use tracing::debug;
 
 use crate::drain::Drain;
 use crate::identity::SpiffeId;
@@ -69,6 +69,8 @@ where
     let acceptor = Arc::new(Acceptor::new(transport, limits, drain.clone()));
     let connections = tokio_util::task::TaskTracker::new();
     let slots = Arc::new(Semaphore::new(limits.connections_max));
+    // A shutdown is not over while someone may still be accepted.
+    let listening = drain.hold();
     loop {
         let (stream, addr) = tokio::select! {
             accepted = accept(&listener) => accepted,
@@ -76,7 +78,8 @@ where
         };
         let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
             metrics::counter!("server_connections_refused_total", "reason" => "limit").increment(1);
-            warn!(peer.addr = %addr, connections.max = limits.connections_max, "connection refused: limit reached");
+            // No more than this: a flood of connections must not become a flood of lines.
+            debug!(connections.max = limits.connections_max, "connection refused: limit reached");
             continue;
         };
         let acceptor = Arc::clone(&acceptor);
@@ -88,7 +91,7 @@ where
         });
     }
     // Closing the socket now and not after the last connection lets a successor bind the port.
-    drop(listener);
+    drop((listener, listening));
     connections.close();
     connections.wait().await;
 }

@@ -5,7 +5,6 @@
 //! It writes the [`Context`] into the headers of each call and enforces the deadline on its own side too. Whatever goes
 //! wrong becomes a gRPC response: a generated client sees a `Status` that explains itself, a proxy can pass it on.
 
-mod answered;
 mod connector;
 mod keeper;
 mod replay;
@@ -139,11 +138,6 @@ impl Channel {
     /// Where the channel leads.
     pub fn target(&self) -> &Target {
         &self.inner.target
-    }
-
-    /// Whether a call would find a connection right now.
-    pub fn is_connected(&self) -> bool {
-        self.inner.slots.iter().any(|slot| slot.sender().is_some())
     }
 }
 

@@ -10,8 +10,11 @@ mod state;
 use std::sync::Arc;
 
 pub use self::grpc::{HealthListRequest, HealthListResponse, HealthService, file_descriptor_set};
-pub use self::report::Report;
+pub use self::report::{Report, rfc3339};
 pub use self::state::{ComponentStatus, Requirement};
+pub use tonic_health::pb::health_check_response::ServingStatus;
+pub use tonic_health::pb::health_client::HealthClient;
+pub use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
 use self::state::State;
 
