@@ -13,18 +13,20 @@ use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::{info, warn};
 
+use crate::environment::{Environment, EnvironmentError};
 use crate::health::Health;
 
 /// How long the phases of a shutdown last.
 #[derive(Clone, Copy, Debug)]
 pub struct DrainConfig {
-    /// How long to keep accepting after saying NOT_SERVING. 0 by default; some 5 seconds where endpoints are
-    /// discovered (Kubernetes).
+    /// How long to keep accepting after saying NOT_SERVING. `DRAIN_DELAY_SECONDS`, default 0; some 5 seconds where
+    /// endpoints are discovered (Kubernetes).
     pub propagation_delay: Duration,
     /// How long streams that only read and could go on for ever may, before they are told to begin again elsewhere.
     /// 2 seconds by default: without it every shutdown would last until its deadline.
     pub stream_grace: Duration,
-    /// How long calls under way may take to finish. 25 seconds by default, which leaves 5 of Kubernetes' 30.
+    /// How long calls under way may take to finish. `DRAIN_DEADLINE_SECONDS`, default 25, which leaves 5 of
+    /// Kubernetes' 30.
     pub deadline: Duration,
 }
 
@@ -35,6 +37,19 @@ impl Default for DrainConfig {
             stream_grace: Duration::from_secs(2),
             deadline: Duration::from_secs(25),
         }
+    }
+}
+
+impl DrainConfig {
+    /// Reads the variables; what is absent is as by default.
+    pub fn read(environment: &Environment<'_>) -> Result<Self, EnvironmentError> {
+        let defaults = Self::default();
+        let seconds = |variable| Ok(environment.parsed(variable)?.map(Duration::from_secs));
+        Ok(Self {
+            propagation_delay: seconds("DRAIN_DELAY_SECONDS")?.unwrap_or(defaults.propagation_delay),
+            deadline: seconds("DRAIN_DEADLINE_SECONDS")?.unwrap_or(defaults.deadline),
+            ..defaults
+        })
     }
 }
 
@@ -218,6 +233,16 @@ impl Signals {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_delay_and_the_deadline_can_be_set_and_a_wrong_one_is_named() {
+        let set = |name: &str| (name == "DRAIN_DELAY_SECONDS").then(|| "5".to_owned());
+        let config = DrainConfig::read(&Environment::new(&set)).unwrap();
+        assert_eq!((config.propagation_delay.as_secs(), config.deadline.as_secs()), (5, 25));
+        let wrong = |name: &str| (name == "DRAIN_DEADLINE_SECONDS").then(|| "soon".to_owned());
+        let error = DrainConfig::read(&Environment::new(&wrong)).unwrap_err();
+        assert_eq!(error.variable, "DRAIN_DEADLINE_SECONDS");
+    }
 
     fn with_deadline(seconds: u64) -> DrainConfig {
         DrainConfig {

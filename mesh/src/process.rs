@@ -4,10 +4,28 @@ use std::future::Future;
 use std::io;
 use std::pin::pin;
 
+use thiserror::Error;
+use tokio::task::JoinError;
+
 use crate::drain::{self, Drain, DrainConfig, Outcome};
+use crate::environment::{Environment, EnvironmentError};
 use crate::health::Health;
 use crate::telemetry::{self, LogFormat, TelemetryError};
 use crate::tls;
+
+/// Why a process ends with a failure.
+#[derive(Debug, Error)]
+pub enum ProcessError {
+    /// A variable cannot be used.
+    #[error(transparent)]
+    Environment(#[from] EnvironmentError),
+    /// The system does not tell of signals.
+    #[error("signals cannot be listened for")]
+    Signals(#[from] io::Error),
+    /// The service ended by itself; a process that lived on without it would only look alive.
+    #[error("the service ended by itself")]
+    Ended(#[source] Option<JoinError>),
+}
 
 /// What a process does before anything else; once.
 pub fn prepare(format: LogFormat) -> Result<(), TelemetryError> {
@@ -21,23 +39,22 @@ pub fn prepare_with_filter(format: LogFormat, filter_default: &str) -> Result<()
     telemetry::init_with_filter(format, filter_default)
 }
 
-/// Serves until SIGTERM or SIGINT, then drains. `health` is what says NOT_SERVING meanwhile.
-///
-/// Fails if the service ends by itself: a process that lives on without it would only look alive.
-pub async fn serve<F, R>(health: Health, run: F) -> io::Result<Outcome>
+/// Serves until SIGTERM or SIGINT, then drains as `DRAIN_DELAY_SECONDS` and `DRAIN_DEADLINE_SECONDS` say. `health` is
+/// what says NOT_SERVING meanwhile.
+pub async fn serve<F, R>(health: Health, run: F) -> Result<Outcome, ProcessError>
 where
     F: FnOnce(Drain) -> R,
     R: Future<Output = ()> + Send + 'static,
 {
-    let (handle, drain) = drain::channel(DrainConfig::default(), health.clone());
+    let config = DrainConfig::read(&Environment::new(&|name| std::env::var(name).ok()))?;
+    let (handle, drain) = drain::channel(config, health.clone());
     let mut served = tokio::spawn(run(drain));
     let mut drained = pin!(handle.run_on_signals());
     let outcome = tokio::select! {
         outcome = &mut drained => outcome?,
         ended = &mut served => match ended {
             Ok(()) if health.is_draining() => drained.await?,
-            Ok(()) => return Err(io::Error::other("the service ended by itself")),
-            Err(error) => return Err(io::Error::other(error)),
+            ended => return Err(ProcessError::Ended(ended.err())),
         }
     };
     // Only what the service does not count as work can be left, such as its watch on certificates.
@@ -51,6 +68,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_process_does_not_outlive_its_service() {
-        assert!(serve(Health::new(), |_drain| async {}).await.is_err());
+        let ended = serve(Health::new(), |_drain| async {}).await;
+        assert!(matches!(ended, Err(ProcessError::Ended(None))), "{ended:?}");
     }
 }
