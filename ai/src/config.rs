@@ -1,6 +1,6 @@
 //! What the service is told at start-up.
 
-use focusflow_mesh::channel::Target;
+use focusflow_mesh::channel::{SecureTarget, Target};
 use focusflow_mesh::environment::{Environment, EnvironmentError, ListenConfig, MeshConfig};
 
 /// Everything that [`build`](crate::build) needs.
@@ -33,7 +33,7 @@ impl Config {
         Ok(Self {
             listen: environment.listen(PORT, DEFAULT_PORT)?,
             mesh: environment.mesh()?,
-            storage: environment.parsed_or("STORAGE_SERVICE_URL", DEFAULT_STORAGE_URL)?,
+            storage: environment.parsed_or::<SecureTarget>("STORAGE_SERVICE_URL", DEFAULT_STORAGE_URL)?.0,
         })
     }
 }
@@ -48,5 +48,17 @@ mod tests {
         let config = Config::from_variables(certificates).unwrap();
         assert_eq!(config.listen.mesh.port(), 8000);
         assert_eq!(config.storage.to_string(), "https://localhost:7000");
+    }
+
+    #[test]
+    fn storage_is_not_reached_in_plaintext() {
+        let variable = |name: &str| match name {
+            "MESH_CERT_DIR" => Some("/certificates".to_owned()),
+            "STORAGE_SERVICE_URL" => Some("http://localhost:7000".to_owned()),
+            _ => None,
+        };
+        let error = Config::from_variables(variable).unwrap_err();
+        assert_eq!(error.variable, "STORAGE_SERVICE_URL");
+        assert!(error.problem.contains("must be https: services speak mutual TLS only"), "{error}");
     }
 }

@@ -6,6 +6,8 @@ use std::task::{Context as TaskContext, Poll};
 use focusflow_mesh::channel::Channel;
 use focusflow_mesh::context::Context;
 use focusflow_mesh::deadline::{self, DeadlineBody};
+use focusflow_mesh::drain::Drain;
+use focusflow_mesh::server::{Ending, EndingBody};
 use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use tonic::Status;
@@ -20,6 +22,15 @@ pub(crate) enum Backend {
     Remote(Channel),
     /// Services of this process.
     Local(Routes),
+    /// Another backend, whose streams end with a last word when a shutdown asks for it.
+    Ending(Box<Backend>, Drain),
+}
+
+impl Backend {
+    /// The same backend, for an RPC whose streams [may end early](focusflow_mesh::policy::MethodPolicy::may_end_early).
+    pub(crate) fn ending_with(self, drain: &Drain) -> Self {
+        Self::Ending(Box::new(self), drain.clone())
+    }
 }
 
 impl Service<Request<Body>> for Backend {
@@ -38,7 +49,23 @@ impl Service<Request<Body>> for Backend {
                 let routes = routes.clone();
                 Box::pin(async move { Ok(answer_here(routes, request).await) })
             }
+            Self::Ending(backend, drain) => {
+                let answer = backend.call(request);
+                let ending = Ending::new(drain);
+                Box::pin(async move { Ok(answer_until(ending, answer).await) })
+            }
         }
+    }
+}
+
+/// Ends a stream wherever it is: before its head, or within its body.
+async fn answer_until(
+    mut ending: Ending,
+    answer: impl Future<Output = Result<Response<Body>, Infallible>>,
+) -> Response<Body> {
+    tokio::select! {
+        refusal = &mut ending => Status::from(refusal).into_http(),
+        Ok(response) = answer => response.map(|body| Body::new(EndingBody::new(body, ending))),
     }
 }
 

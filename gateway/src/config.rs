@@ -55,9 +55,10 @@ pub struct ContractConfig {
     /// default: the contract of FocusFlow.
     pub descriptor_set: Vec<u8>,
     /// Services that the contract assigns to the account `storage`. `STORAGE_SERVICE_URL`, default
-    /// `https://localhost:7000`.
+    /// `https://localhost:7000`; not `http:` if the contract has policies.
     pub storage: Target,
-    /// Services that the contract assigns to the account `ai`. `AI_SERVICE_URL`, default `https://localhost:8000`.
+    /// Services that the contract assigns to the account `ai`. `AI_SERVICE_URL`, default `https://localhost:8000`;
+    /// not `http:` if the contract has policies.
     pub ai: Target,
     /// Services by name, before what the contract says. `GATEWAY_UPSTREAMS`, a comma list of `PACKAGE.SERVICE=URL`,
     /// default empty.

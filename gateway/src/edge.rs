@@ -19,14 +19,17 @@ use std::task::{Context as TaskContext, Poll};
 
 use bytes::Bytes;
 use focusflow_mesh::context::{Context, REQUEST_ID_HEADER, TRACEPARENT_HEADER};
+use focusflow_mesh::drain::Drain;
 use futures_util::future::BoxFuture;
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, Request, Response};
+use tonic::Status;
 use tonic::body::Body;
 use tower::Service;
 
+use crate::backend::Backend;
 use crate::config::EdgeLimits;
-use crate::contract::Contract;
+use crate::contract::{Contract, Rpc};
 
 use self::answer::Failure;
 use self::media_type::Protocol;
@@ -45,23 +48,29 @@ pub(crate) struct Edge {
     inner: Arc<Inner>,
 }
 
+/// What an edge is made of.
+pub(crate) struct Parts {
+    pub(crate) contract: Contract,
+    pub(crate) admission: Admission,
+    pub(crate) dependencies: Dependencies,
+    pub(crate) limits: EdgeLimits,
+}
+
 struct Inner {
     contract: Arc<Contract>,
     admission: Admission,
     dependencies: Dependencies,
     limits: EdgeLimits,
     metrics: Arc<HttpMetrics>,
+    drain: Drain,
 }
 
 impl Edge {
-    pub(crate) fn new(
-        contract: Contract,
-        admission: Admission,
-        dependencies: Dependencies,
-        limits: EdgeLimits,
-    ) -> Self {
+    /// An edge that ends streams which would not end by themselves when `drain` asks for it.
+    pub(crate) fn new(parts: Parts, drain: Drain) -> Self {
+        let Parts { contract, admission, dependencies, limits } = parts;
         let contract = Arc::new(contract);
-        Self { inner: Arc::new(Inner { contract, admission, dependencies, limits, metrics: Arc::default() }) }
+        Self { inner: Arc::new(Inner { contract, admission, dependencies, limits, metrics: Arc::default(), drain }) }
     }
 }
 
@@ -111,6 +120,12 @@ impl Inner {
             }
             Protocol::Rest => rest::serve(self, context, request).await,
         }
+    }
+
+    /// Who answers an RPC.
+    fn backend(&self, rpc: &Rpc) -> Result<Backend, Status> {
+        let backend = rpc.backend()?;
+        Ok(if rpc.policy.may_end_early() { backend.ending_with(&self.drain) } else { backend })
     }
 
     fn render(&self, failure: &Failure, request: &Request<Body>) -> Response<Body> {

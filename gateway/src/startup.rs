@@ -19,14 +19,14 @@ use tokio::net::TcpListener;
 use tonic::server::NamedService;
 use tonic::service::Routes;
 use tower::Layer;
-use tower_http::cors::Cors;
+use tower_http::cors::CorsLayer;
 use tracing::{info, warn};
 
 use crate::auth::{AccessTokens, Auth, Clock, PasswordError, PasswordHasher, SecretTooShort, SystemClock};
 use crate::backend::Backend;
 use crate::config::Config;
 use crate::contract::{ACCOUNT, Contract, ContractError};
-use crate::edge::{Admission, Dependencies, Edge, cors_layer};
+use crate::edge::{self, Admission, Dependencies, Edge, cors_layer};
 
 use self::upstreams::Upstreams;
 
@@ -72,7 +72,8 @@ pub enum BuildError {
 pub struct Gateway {
     public: TcpListener,
     admin: Option<TcpListener>,
-    service: Cors<Edge>,
+    edge: edge::Parts,
+    cors: CorsLayer,
     limits: Limits,
     credentials: Option<CredentialsWatch>,
     health: Health,
@@ -103,7 +104,7 @@ pub async fn build_with_clock(config: Config, clock: Arc<dyn Clock>) -> Result<G
         ai: upstreams.account(AI),
         config: config.health,
     };
-    let edge = Edge::new(contract, Admission::new(tokens, clock), dependencies, config.limits);
+    let admission = Admission::new(tokens, clock);
     let admin = match config.listen.admin {
         Some(address) => Some(bind("ADMIN_PORT", address).await?),
         None => None,
@@ -111,7 +112,8 @@ pub async fn build_with_clock(config: Config, clock: Arc<dyn Clock>) -> Result<G
     Ok(Gateway {
         public: bind("PORT", config.listen.public).await?,
         admin,
-        service: cors_layer(config.cors.origins).layer(edge),
+        edge: edge::Parts { contract, admission, dependencies, limits: config.limits },
+        cors: cors_layer(config.cors.origins),
         limits: Limits { connections_max: config.limits.connections_max, ..Limits::default() },
         credentials,
         health,
@@ -139,7 +141,8 @@ impl Gateway {
         if let Ok(address) = self.public.local_addr() {
             info!(%address, "the edge is listening");
         }
-        let edge = server::serve(self.public, Transport::Plaintext, self.limits, self.service, drain.clone());
+        let service = self.cors.layer(Edge::new(self.edge, drain.clone()));
+        let edge = server::serve(self.public, Transport::Plaintext, self.limits, service, drain.clone());
         let admin = admin::serve(self.admin, self.health, drain);
         let background = async {
             if let Some(watch) = self.credentials {

@@ -3,7 +3,8 @@
 //! A [`Channel`] connects when it is first used, with several connections, and redials with a backoff when one is
 //! lost. When the credentials change it dials with the new ones before it lets go of the old, so that no call notices.
 //! It writes the [`Context`] into the headers of each call and enforces the deadline on its own side too. Whatever goes
-//! wrong becomes a gRPC response: a generated client sees a `Status` that explains itself, a proxy can pass it on.
+//! wrong becomes a gRPC response: a generated client sees a `Status` that explains itself, a proxy can pass it on. What
+//! strangers should not learn, such as addresses, goes to the log.
 
 mod connector;
 mod keeper;
@@ -30,7 +31,7 @@ use crate::telemetry::{RpcMetrics, Side};
 use crate::tls::CredentialsReader;
 
 pub use self::response::errors_as_trailers;
-pub use self::target::{Target, TargetError};
+pub use self::target::{SecureTarget, Target, TargetError};
 
 use self::connector::Connector;
 use self::keeper::{Keeper, Slot};

@@ -99,13 +99,21 @@ impl Context {
 
     /// Writes request id and trace into the headers of the next hop.
     pub fn write(&self, headers: &mut HeaderMap) {
-        headers.insert(REQUEST_ID_HEADER, self.request_id.0.clone());
-        headers.insert(TRACEPARENT_HEADER, self.trace.to_header());
+        headers.insert(REQUEST_ID_HEADER, sent_once(self.request_id.to_header()));
+        headers.insert(TRACEPARENT_HEADER, sent_once(self.trace.to_header()));
         match &self.trace.state {
             Some(state) => headers.insert(TRACESTATE_HEADER, state.clone()),
             None => headers.remove(TRACESTATE_HEADER),
         };
     }
+}
+
+/// Keeps a value that will not come again out of HPACK's table, where it would push out those that do.
+///
+/// The library calls this sensitive; nothing here is secret.
+pub(crate) fn sent_once(mut value: HeaderValue) -> HeaderValue {
+    value.set_sensitive(true);
+    value
 }
 
 impl RequestId {

@@ -150,6 +150,11 @@ impl Policies {
         self.inner.methods.iter().map(|(path, policy)| (path.as_str(), policy))
     }
 
+    /// Whether the contract knows of policies; if not, it is a stranger's, and open.
+    pub fn are_declared(&self) -> bool {
+        self.inner.pool.get_extension_by_name(POLICY).is_some()
+    }
+
     /// The contract's descriptors.
     pub fn pool(&self) -> &DescriptorPool {
         &self.inner.pool
@@ -158,6 +163,13 @@ impl Policies {
     /// The descriptor set as it was given, options intact.
     pub fn encoded(&self) -> &[u8] {
         &self.inner.encoded
+    }
+}
+
+impl MethodPolicy {
+    /// Whether a stream may be told to begin again elsewhere: nothing is lost by it, and it would not end by itself.
+    pub fn may_end_early(&self) -> bool {
+        self.server_streaming && self.timeout.is_none() && self.idempotency == Idempotency::NoSideEffects
     }
 }
 

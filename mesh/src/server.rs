@@ -6,6 +6,7 @@
 
 mod authorize;
 mod connection;
+mod ending;
 mod limits;
 mod mesh;
 mod response;
@@ -28,6 +29,7 @@ use crate::drain::Drain;
 use crate::identity::SpiffeId;
 use crate::tls::CredentialsReader;
 
+pub use self::ending::{Ending, EndingBody};
 pub use self::limits::Limits;
 pub use self::mesh::{Mesh, MeshBuilder, MeshError};
 pub use self::response::{ResponseBody, ResponseFuture};

@@ -3,7 +3,9 @@
 use std::fs;
 use std::str::FromStr;
 
+use focusflow_mesh::channel::{SecureTarget, Target};
 use focusflow_mesh::environment::{Environment, EnvironmentError};
+use focusflow_mesh::policy::Policies;
 use http::{HeaderValue, Uri};
 
 use super::{
@@ -30,12 +32,29 @@ pub(super) fn read(variables: &Environment<'_>) -> Result<Config, EnvironmentErr
 }
 
 fn contract(variables: &Environment<'_>) -> Result<ContractConfig, EnvironmentError> {
+    let descriptor_set = descriptor_set(variables)?;
+    let url = |variable, default| peer_url(variables, &descriptor_set, variable, default);
     Ok(ContractConfig {
-        descriptor_set: descriptor_set(variables)?,
-        storage: variables.parsed_or("STORAGE_SERVICE_URL", DEFAULT_STORAGE_URL)?,
-        ai: variables.parsed_or("AI_SERVICE_URL", DEFAULT_AI_URL)?,
+        storage: url("STORAGE_SERVICE_URL", DEFAULT_STORAGE_URL)?,
+        ai: url("AI_SERVICE_URL", DEFAULT_AI_URL)?,
+        descriptor_set,
         upstreams: variables.list_or::<NamedUpstream>("GATEWAY_UPSTREAMS", "")?,
     })
+}
+
+/// Where a peer of the mesh is. Whom a contract with policies names as serving it speaks mTLS only, and would not answer
+/// at an address that begins with `http:`.
+fn peer_url(
+    variables: &Environment<'_>,
+    descriptor_set: &[u8],
+    variable: &'static str,
+    default: &str,
+) -> Result<Target, EnvironmentError> {
+    // A set that cannot be read is refused when the edge is built.
+    if Policies::from_descriptor_set(descriptor_set).is_ok_and(|policies| policies.are_declared()) {
+        return variables.parsed_or::<SecureTarget>(variable, default).map(|target| target.0);
+    }
+    variables.parsed_or(variable, default)
 }
 
 fn descriptor_set(variables: &Environment<'_>) -> Result<Vec<u8>, EnvironmentError> {
@@ -158,6 +177,24 @@ mod tests {
             assert_eq!(error.variable, variable);
             assert!(error.to_string().starts_with(variable), "{error}");
         }
+    }
+
+    #[test]
+    fn services_of_the_mesh_are_not_reached_in_plaintext_but_named_upstreams_may_be() {
+        for variable in ["STORAGE_SERVICE_URL", "AI_SERVICE_URL"] {
+            let error = read_from(&[(variable, "http://localhost:7000")]).unwrap_err();
+            assert_eq!(error.variable, variable);
+            assert!(error.to_string().contains("must be https: services speak mutual TLS only"), "{error}");
+        }
+        assert!(read_from(&[("GATEWAY_UPSTREAMS", "a.B=http://localhost:1")]).is_ok());
+    }
+
+    #[test]
+    fn a_strangers_contract_says_nothing_about_the_mesh() {
+        let strangers = tempfile::NamedTempFile::new().unwrap();
+        let path = strangers.path().to_str().unwrap();
+        let variables = [("GATEWAY_DESCRIPTOR_SET", path), ("STORAGE_SERVICE_URL", "http://localhost:7000")];
+        assert!(!read_from(&variables).unwrap().contract.storage.is_secure());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Failures as HTTP: one mapping of codes, one shape of body.
 
 use focusflow_mesh::refusal::with_reason;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use prost::Message;
 use tonic::body::Body;
@@ -48,6 +48,22 @@ impl Failure {
     pub(super) fn wrong_media_type(found: &str, expected: &str) -> Self {
         let message = format!("the body is {found}; expected {expected}");
         let status = with_reason(Code::InvalidArgument, "WRONG_MEDIA_TYPE", message, &[("expected", expected)]);
+        Self { http: StatusCode::UNSUPPORTED_MEDIA_TYPE, status, allow: None }
+    }
+
+    /// 415: the body is encoded in a way that the edge does not undo.
+    pub(super) fn wrong_content_encoding(found: &str) -> Self {
+        let message = format!("the header content-encoding is {found}; expected none, or identity");
+        let metadata = [("header", CONTENT_ENCODING.as_str()), ("expected", "identity")];
+        let status = with_reason(Code::InvalidArgument, "WRONG_CONTENT_ENCODING", message, &metadata);
+        Self { http: StatusCode::UNSUPPORTED_MEDIA_TYPE, status, allow: None }
+    }
+
+    /// 415: the body's text is not in the only charset of JSON.
+    pub(super) fn wrong_charset(found: &str) -> Self {
+        let message = format!("the charset of the header content-type is {found}; expected utf-8");
+        let metadata = [("header", CONTENT_TYPE.as_str()), ("expected", "utf-8")];
+        let status = with_reason(Code::InvalidArgument, "WRONG_CHARSET", message, &metadata);
         Self { http: StatusCode::UNSUPPORTED_MEDIA_TYPE, status, allow: None }
     }
 
@@ -132,8 +148,8 @@ fn json_path(field: &str) -> String {
 
 fn retry_after_seconds(status: &Status) -> Option<u64> {
     let delay = status.get_details_retry_info()?.retry_delay?;
-    // A client that came back a fraction too early would be refused again.
-    Some(delay.as_secs() + u64::from(delay.subsec_nanos() > 0))
+    // A client that came back a fraction too early would be refused again, and 0 would make it come back in a loop.
+    Some((delay.as_secs() + u64::from(delay.subsec_nanos() > 0)).max(1))
 }
 
 /// The HTTP status of a gRPC code, as the comments of `google.rpc.Code` map them.
@@ -175,7 +191,7 @@ mod tests {
     fn a_wait_is_rounded_up_to_seconds() {
         use focusflow_mesh::refusal::unavailable;
         use std::time::Duration;
-        for (delay_ms, seconds) in [(1, 1), (1000, 1), (1001, 2)] {
+        for (delay_ms, seconds) in [(0, 1), (1, 1), (1000, 1), (1001, 2)] {
             let status = unavailable("TEST", "", Some(Duration::from_millis(delay_ms)));
             assert_eq!(retry_after_seconds(&status), Some(seconds));
         }

@@ -82,7 +82,7 @@ fn admit(
     request: Request<Body>,
 ) -> Result<(Backend, Request<Body>, Verdict), Status> {
     let context = inner.admission.admit(context, &rpc.policy, request.headers())?;
-    let backend = rpc.backend()?;
+    let backend = inner.backend(rpc)?;
     let (mut parts, body) = request.into_parts();
     strip_for_upstream(&mut parts.headers, rpc.policy.auth);
     // The channel writes what is left of the deadline.

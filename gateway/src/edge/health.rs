@@ -86,12 +86,9 @@ impl Condition {
         }
     }
 
-    /// On one machine there is no Redis: its duties are storage's own, and work as long as storage does.
+    /// Without Redis its duties are those of the process that has them: there is nothing that could fail by itself.
     fn of_redis(self, config: HealthConfig) -> Self {
-        match self {
-            Self::Healthy | Self::Unknown if !config.has_redis => Self::InProcess,
-            known => known,
-        }
+        if config.has_redis { self } else { Self::InProcess }
     }
 }
 

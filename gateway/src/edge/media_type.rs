@@ -84,6 +84,14 @@ pub(super) fn essence(content_type: &[u8]) -> Option<String> {
     Some(essence.to_ascii_lowercase())
 }
 
+/// The value of `charset` in lower case; `None` if the media type has no such parameter, or is not text.
+pub(super) fn charset(content_type: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(content_type).ok()?;
+    let mut parameters = text.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
+    let (_, value) = parameters.find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"))?;
+    Some(value.trim().trim_matches('"').to_ascii_lowercase())
+}
+
 /// Whether the media type is JSON: `application/json` or one of its kin.
 pub(super) fn is_json(essence: &str) -> bool {
     essence == "application/json" || essence.ends_with("+json") || essence == "text/json"
@@ -116,6 +124,18 @@ mod tests {
             assert_eq!(protocol(content_type), expected, "{content_type}");
         }
         assert_eq!(Protocol::of(&HeaderMap::new()), Protocol::Rest);
+    }
+
+    #[test]
+    fn a_charset_is_read_however_it_is_written() {
+        let charset = |content_type: &str| charset(content_type.as_bytes());
+        assert_eq!(charset("application/json"), None);
+        assert_eq!(charset("application/json; profile=a"), None);
+        for content_type in
+            ["text/json;charset=utf-8", "text/json; a=b; Charset=\"UTF-8\"", "text/json ; charset = utf-8"]
+        {
+            assert_eq!(charset(content_type).as_deref(), Some("utf-8"), "{content_type}");
+        }
     }
 
     #[test]

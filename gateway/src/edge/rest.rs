@@ -9,7 +9,7 @@ use bytes::Bytes;
 use focusflow_mesh::context::Context;
 use focusflow_mesh::deadline;
 use focusflow_mesh::refusal::internal;
-use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tonic::Status;
@@ -20,7 +20,7 @@ use tonic::metadata::MetadataMap;
 use super::Inner;
 use super::answer::Failure;
 use super::headers::rest_metadata;
-use super::media_type::{essence, is_json};
+use super::media_type::{charset, essence, is_json};
 use super::metrics::RouteLabel;
 use crate::backend::Backend;
 use crate::codec::BytesCodec;
@@ -88,7 +88,7 @@ async fn call(
     request: Request<Body>,
 ) -> Result<Response<Body>, Failure> {
     let context = inner.admission.admit(context, &route.rpc.policy, request.headers())?;
-    let backend = route.rpc.backend()?;
+    let backend = inner.backend(&route.rpc)?;
     let call = Call { contract: Arc::clone(&inner.contract), matched: Arc::new(matched), route, backend, context };
     call.answer(request, inner.limits.body_bytes_max).await
 }
@@ -96,6 +96,7 @@ async fn call(
 impl Call {
     async fn answer(self, request: Request<Body>, body_bytes_max: usize) -> Result<Response<Body>, Failure> {
         let (parts, body) = request.into_parts();
+        check_content_encoding(&parts.headers)?;
         let stream_format = response_stream::Format::of(&parts.headers);
         if self.route.rpc.policy.client_streaming {
             return request_stream::answer(self, &parts, body, body_bytes_max, stream_format).await;
@@ -163,8 +164,28 @@ async fn read_body(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<
     }
 }
 
+/// A body that is compressed would be read as one that is malformed.
+fn check_content_encoding(headers: &HeaderMap) -> Result<(), Failure> {
+    let encodings = headers.get_all(CONTENT_ENCODING).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
+    match encodings.into_iter().find(|encoding| !encoding.trim().eq_ignore_ascii_case("identity")) {
+        Some(encoding) => Err(Failure::wrong_content_encoding(encoding.trim())),
+        None => Ok(()),
+    }
+}
+
+/// JSON is UTF-8 whatever is said; in another charset its text would come out wrong without a failure.
+fn check_charset(content_type: &[u8]) -> Result<(), Failure> {
+    match charset(content_type) {
+        Some(charset) if !matches!(charset.as_str(), "utf-8" | "utf8") => Err(Failure::wrong_charset(&charset)),
+        _ => Ok(()),
+    }
+}
+
 /// Only the media type of a body that is there matters.
 fn check_media_type(content_type: Option<&str>, body: &[u8]) -> Result<(), Failure> {
+    if !body.is_empty() {
+        check_charset(content_type.unwrap_or_default().as_bytes())?;
+    }
     match content_type.and_then(|value| essence(value.as_bytes())) {
         Some(essence) if !body.is_empty() && !is_json(&essence) => {
             Err(Failure::wrong_media_type(&essence, "application/json"))

@@ -123,6 +123,18 @@ async fn every_bad_rest_request_is_answered_with_its_cause() {
         }
         .with("content-type", "application/x-www-form-urlencoded")
         .because("WRONG_MEDIA_TYPE"),
+        Case { status: 415, field: None, ..Case::post("a compressed body", "{}", "") }
+            .with("content-encoding", "gzip")
+            .because("WRONG_CONTENT_ENCODING"),
+        Case { method: Method::POST, ..Case::get("compressed lines", "/api/v1/notes:collect", 415, 3) }
+            .with("content-encoding", "br")
+            .because("WRONG_CONTENT_ENCODING"),
+        Case { method: Method::POST, body: b"{}".to_vec(), ..Case::get("another charset", "/api/v1/open", 415, 3) }
+            .with("content-type", "application/json; charset=iso-8859-1")
+            .because("WRONG_CHARSET"),
+        Case { method: Method::POST, ..Case::get("lines in another charset", "/api/v1/notes:collect", 415, 3) }
+            .with("content-type", "application/x-ndjson; charset=utf-16")
+            .because("WRONG_CHARSET"),
         Case { method: Method::POST, body: b"{}".to_vec(), ..Case::get("gRPC with JSON", "/a.B/C", 415, 3) }
             .with("content-type", "application/grpc+json")
             .because("WRONG_MEDIA_TYPE"),
@@ -144,6 +156,25 @@ async fn a_wrong_verb_is_told_the_right_ones() {
     let edge = Edge::start().await;
     let answer = edge.send(Method::DELETE, "/api/v1/open/a", &[], "").await;
     assert!(answer.header("allow").contains("GET"), "{}", answer.header("allow"));
+}
+
+#[tokio::test]
+async fn a_body_that_says_that_it_is_plain_utf8_is_read() {
+    let edge = Edge::start().await;
+    let headers = [("content-type", "application/json; charset=\"UTF-8\""), ("content-encoding", "identity")];
+    let answer = edge.send(Method::POST, "/api/v1/open", &headers, r#"{"name": "plain"}"#).await;
+    assert_eq!((answer.status, &answer.json()["name"]), (StatusCode::OK, &"plain".into()));
+}
+
+#[tokio::test]
+async fn a_client_does_not_learn_where_a_service_is_and_when_to_retry_it_does() {
+    let edge = Edge::start().await;
+    let answer = edge.get("/api/v1/down").await;
+    assert_eq!((answer.reason().as_str(), answer.header("retry-after")), ("NO_ENDPOINT", "1"));
+    assert_eq!(answer.json()["message"], "the service cannot be reached");
+    for internal in ["127.0.0.1", "http://", "os error", "target"] {
+        assert!(!answer.text().contains(internal), "{}", answer.text());
+    }
 }
 
 #[tokio::test]

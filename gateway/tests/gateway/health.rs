@@ -21,6 +21,8 @@ async fn without_the_database_the_edge_is_down() {
     let answer = edge.get("/health").await;
     assert_eq!((answer.status, &answer.json()["status"]), (StatusCode::SERVICE_UNAVAILABLE, &"unhealthy".into()));
     assert_eq!(answer.json()["services"]["database"]["status"], "unhealthy");
+    let redis = &answer.json()["services"]["redis"];
+    assert_eq!(*redis, serde_json::json!({"status": "healthy", "mode": "in-process"}), "nothing of its own is down");
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ mod health;
 mod json;
 mod mutual_tls;
 mod rest;
+mod shutdown;
 mod startup;
 mod streams;
 mod support;

@@ -15,6 +15,13 @@ fn config(variables: &[(&str, &str)]) -> Config {
     config
 }
 
+/// The same without certificates, which variables cannot say.
+fn in_plaintext(mut config: Config) -> Config {
+    config.contract.storage = "http://localhost:1".parse().unwrap();
+    config.contract.ai = "http://localhost:1".parse().unwrap();
+    config
+}
+
 async fn refusal(config: Config) -> String {
     match build(config).await {
         Ok(_) => panic!("the edge started"),
@@ -26,11 +33,7 @@ const SECRET: (&str, &str) = ("JWT_SECRET", "a secret that is long enough to be 
 
 #[tokio::test]
 async fn a_contract_with_signed_in_people_needs_a_secret() {
-    assert!(
-        refusal(config(&[("STORAGE_SERVICE_URL", "http://localhost:1"), ("AI_SERVICE_URL", "http://localhost:1")]))
-            .await
-            .starts_with("JWT_SECRET")
-    );
+    assert!(refusal(in_plaintext(config(&[]))).await.starts_with("JWT_SECRET"));
 }
 
 #[tokio::test]
@@ -57,8 +60,7 @@ async fn bytes_that_are_no_contract_are_refused() {
 #[tokio::test]
 async fn a_port_that_is_taken_is_named_by_its_variable() {
     let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut config =
-        config(&[SECRET, ("STORAGE_SERVICE_URL", "http://localhost:1"), ("AI_SERVICE_URL", "http://localhost:1")]);
+    let mut config = in_plaintext(config(&[SECRET]));
     config.listen.public = taken.local_addr().unwrap();
     assert!(refusal(config).await.starts_with("PORT: "));
 }
@@ -67,12 +69,7 @@ async fn a_port_that_is_taken_is_named_by_its_variable() {
 async fn an_upstream_by_name_goes_before_what_the_contract_says() {
     let upstream = crate::support::upstream::start().await;
     let named = format!("edge.test.v1.EchoService=http://{upstream}");
-    let mut config = config(&[
-        SECRET,
-        ("STORAGE_SERVICE_URL", "http://localhost:1"),
-        ("AI_SERVICE_URL", "http://localhost:1"),
-        ("GATEWAY_UPSTREAMS", &named),
-    ]);
+    let mut config = in_plaintext(config(&[SECRET, ("GATEWAY_UPSTREAMS", &named)]));
     config.contract.descriptor_set = contract();
     let edge = crate::support::Edge::run(config).await;
     assert_eq!(edge.get("/api/v1/open/named").await.json()["name"], "named");

@@ -39,8 +39,12 @@ impl Edge {
 
     /// With another contract, served by whoever listens at `upstream`.
     pub(crate) async fn serving(descriptor_set: Vec<u8>, upstream: SocketAddr) -> Self {
+        Self::run(Self::config(descriptor_set, upstream).await).await
+    }
+
+    async fn config(descriptor_set: Vec<u8>, upstream: SocketAddr) -> Config {
         let nobody = address_where_nobody_listens().await;
-        let config = Config {
+        Config {
             listen: ListenConfig { public: ([127, 0, 0, 1], 0).into(), admin: None },
             contract: ContractConfig {
                 descriptor_set,
@@ -53,16 +57,25 @@ impl Edge {
             cors: CorsConfig { origins: vec![HeaderValue::from_static(ORIGIN)] },
             limits: EdgeLimits { body_bytes_max: BODY_BYTES_MAX, ..EdgeLimits::default() },
             health: HealthConfig::default(),
-        };
-        Self::run(config).await
+        }
+    }
+
+    /// With the contract of `edge.proto`, until the shutdown.
+    pub(crate) async fn start_until(drain: Drain) -> Self {
+        let upstream = upstream::start().await;
+        Self::run_until(Self::config(contract(), upstream).await, drain).await
     }
 
     /// With a configuration of the test's own.
     pub(crate) async fn run(config: Config) -> Self {
+        Self::run_until(config, Drain::never()).await
+    }
+
+    async fn run_until(config: Config, drain: Drain) -> Self {
         let clock = Arc::new(HandSetClock(Mutex::new(SystemTime::now())));
         let gateway = build_with_clock(config, clock.clone()).await.unwrap();
         let address = gateway.local_addr().unwrap();
-        tokio::spawn(gateway.run(Drain::never()));
+        tokio::spawn(gateway.run(drain));
         let tokens = AccessTokens::new(SECRET.as_bytes()).unwrap();
         Self { address, clock, tokens, user_id: Uuid::now_v7() }
     }

@@ -36,8 +36,6 @@ pub(super) enum State {
     Ready(SendRequest<Loan>),
     /// The last dial failed.
     Down {
-        /// Why.
-        error: Arc<str>,
         /// When it is tried again.
         until: Instant,
     },
@@ -80,9 +78,10 @@ impl Keeper {
                 Ok(connection) => {
                     let begun = Instant::now();
                     self.set(State::Ready(connection.sender.clone()));
-                    debug!(target = %self.connector.target(), "connected");
+                    self.log_connected(failures);
                     let end = self.keep(connection, &mut credentials).await;
                     if was_good(begun, end.is_some()) {
+                        self.log_ended(end.as_deref());
                         failures = 0;
                         self.set(State::Connecting);
                         continue;
@@ -121,13 +120,30 @@ impl Keeper {
         }
     }
 
+    /// What was reported as down is reported when it is up again.
+    fn log_connected(&self, failures: u32) {
+        if failures == 0 {
+            debug!(target = %self.connector.target(), "connected");
+        } else {
+            info!(target = %self.connector.target(), failures, "connected again");
+        }
+    }
+
+    fn log_ended(&self, error: Option<&str>) {
+        if let Some(error) = error {
+            info!(target = %self.connector.target(), error, "the connection was lost");
+        } else {
+            debug!(target = %self.connector.target(), "the peer ended the connection in order");
+        }
+    }
+
     async fn pause(&self, error: &str, failures: u32) {
         let pause = self.backoff(failures, &mut rand::rng());
         // Once is news, and each further time is not.
         if failures == 0 {
             info!(target = %self.connector.target(), error, "not connected");
         }
-        self.set(State::Down { error: error.into(), until: Instant::now() + pause });
+        self.set(State::Down { until: Instant::now() + pause });
         sleep(pause).await;
     }
 

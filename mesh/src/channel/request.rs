@@ -14,13 +14,14 @@ use hyper::client::conn::http2::SendRequest;
 use tokio::time::{Instant, timeout_at};
 use tonic::Status;
 use tonic::body::Body;
+use tracing::debug;
 use uuid::Uuid;
 
 use super::keeper::State;
 use super::replay::{Lent, Loan};
 use super::response::{self, Receiving};
 use super::{Inner, Target};
-use crate::context::{Context, GRPC_TIMEOUT_HEADER, USER_ID_HEADER, format_timeout, parse_timeout};
+use crate::context::{Context, GRPC_TIMEOUT_HEADER, USER_ID_HEADER, format_timeout, parse_timeout, sent_once};
 use crate::deadline;
 use crate::refusal::{Chain, Reason, Refusal};
 
@@ -29,6 +30,9 @@ const ATTEMPTS_MAX: usize = 5;
 
 /// When to try again after the channel's own limit was reached.
 const SHED_RETRY: Duration = Duration::from_millis(100);
+
+/// When to try again, at the least, after a connection was lost or could not be made.
+pub(super) const CONNECT_RETRY_MIN: Duration = Duration::from_secs(1);
 
 /// A call's place among those under way on a channel.
 #[derive(Debug)]
@@ -53,7 +57,7 @@ pub(super) async fn send(channel: &Inner, context: Context, request: Request<Bod
     let mut call = channel.metrics(request.uri().path()).start();
     match try_send(channel, &context, request).await {
         Ok(Answer { response, deadline, in_flight }) => {
-            response::receive(response, Receiving::new(call, deadline, in_flight))
+            response::receive(response, Receiving::new(call, deadline, in_flight, channel.target.clone()))
         }
         Err(refusal) => {
             let status = Status::from(refusal);
@@ -138,7 +142,7 @@ impl Inner {
         if before < self.config.calls_max {
             return Ok(in_flight);
         }
-        let message = format!("{} calls to {} are under way", self.config.calls_max, self.target);
+        let message = format!("{} calls to {} are under way", self.config.calls_max, self.target.service());
         Err(Refusal::new(Reason::LoadShed, message)
             .with("limit", self.config.calls_max.to_string())
             .retry_after(SHED_RETRY))
@@ -160,7 +164,7 @@ impl Inner {
             }
             // The sender lives as long as the channel that we borrow.
             if changes.changed().await.is_err() {
-                return Err(Refusal::new(Reason::NoEndpoint, "the channel is closed"));
+                return Err(no_endpoint(&self.target, CONNECT_RETRY_MIN));
             }
         }
     }
@@ -174,19 +178,12 @@ impl Inner {
 
     /// The refusal of a call if no connection is coming up.
     fn down(&self) -> Option<Refusal> {
-        let mut soonest: Option<(Instant, Arc<str>)> = None;
+        let mut soonest: Option<Instant> = None;
         for slot in &self.slots {
-            let State::Down { error, until } = slot.state() else { return None };
-            if soonest.as_ref().is_none_or(|(instant, _)| until < *instant) {
-                soonest = Some((until, error));
-            }
+            let State::Down { until } = slot.state() else { return None };
+            soonest = Some(soonest.map_or(until, |instant| instant.min(until)));
         }
-        let (until, error) = soonest?;
-        Some(
-            Refusal::new(Reason::NoEndpoint, format!("{} cannot be reached: {error}", self.target))
-                .with("target", self.target.to_string())
-                .retry_after(until.saturating_duration_since(Instant::now())),
-        )
+        Some(no_endpoint(&self.target, soonest?.saturating_duration_since(Instant::now())))
     }
 }
 
@@ -224,14 +221,21 @@ fn is_unseen(error: &hyper::Error) -> bool {
 }
 
 fn unseen(target: &Target, error: &hyper::Error) -> Refusal {
-    Refusal::new(Reason::NoEndpoint, format!("{target} turns calls away: {}", Chain(error)))
-        .with("target", target.to_string())
-        .retry_after(SHED_RETRY)
+    debug!(%target, error = %Chain(error), "the peer turns calls away");
+    no_endpoint(target, CONNECT_RETRY_MIN)
 }
 
-fn lost(target: &Target, error: &hyper::Error) -> Refusal {
-    Refusal::new(Reason::ConnectionLost, format!("the connection to {target} was lost: {}", Chain(error)))
-        .with("target", target.to_string())
+/// The keeper has logged why, with the address.
+fn no_endpoint(target: &Target, wait: Duration) -> Refusal {
+    Refusal::new(Reason::NoEndpoint, format!("{} cannot be reached", target.service()))
+        .retry_after(wait.max(CONNECT_RETRY_MIN))
+}
+
+/// The refusal of a call whose connection broke, at whatever point.
+pub(super) fn lost(target: &Target, error: &hyper::Error) -> Refusal {
+    debug!(%target, error = %Chain(error), "a call lost its connection");
+    Refusal::new(Reason::ConnectionLost, format!("the connection to {} was lost", target.service()))
+        .retry_after(CONNECT_RETRY_MIN)
 }
 
 fn earliest_deadline(channel: &Inner, context: &Context, headers: &HeaderMap) -> Result<Option<Instant>, Refusal> {
@@ -254,7 +258,7 @@ fn earliest_deadline(channel: &Inner, context: &Context, headers: &HeaderMap) ->
 fn write_timeout(headers: &mut HeaderMap, deadline: Option<Instant>) {
     if let Some(deadline) = deadline {
         let left = deadline.saturating_duration_since(Instant::now());
-        headers.insert(GRPC_TIMEOUT_HEADER, format_timeout(left));
+        headers.insert(GRPC_TIMEOUT_HEADER, sent_once(format_timeout(left)));
     }
 }
 

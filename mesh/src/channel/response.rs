@@ -13,9 +13,10 @@ use tokio::time::Instant;
 use tonic::Status;
 use tonic::body::Body;
 
-use super::request::InFlight;
+use super::Target;
+use super::request::{CONNECT_RETRY_MIN, InFlight, lost};
 use crate::deadline::{Timer, exceeded};
-use crate::refusal::{Chain, Reason, Refusal};
+use crate::refusal::{Reason, Refusal};
 use crate::status;
 use crate::telemetry::Call;
 
@@ -25,6 +26,7 @@ pub(super) struct Receiving {
     call: Call,
     deadline: Option<Instant>,
     in_flight: InFlight,
+    target: Target,
 }
 
 /// A response body that ends at the deadline and whose trailers can be read without harm.
@@ -32,18 +34,19 @@ struct ReceivingBody {
     inner: Incoming,
     timer: Timer,
     call: Option<Call>,
+    target: Target,
     _in_flight: InFlight,
 }
 
 impl Receiving {
-    pub(super) fn new(call: Call, deadline: Option<Instant>, in_flight: InFlight) -> Self {
-        Self { call, deadline, in_flight }
+    pub(super) fn new(call: Call, deadline: Option<Instant>, in_flight: InFlight, target: Target) -> Self {
+        Self { call, deadline, in_flight, target }
     }
 }
 
 /// Turns what a peer answered into a gRPC response, whatever it is.
 pub(super) fn receive(mut response: Response<Incoming>, receiving: Receiving) -> Response<Body> {
-    let Receiving { mut call, deadline, in_flight } = receiving;
+    let Receiving { mut call, deadline, in_flight, target } = receiving;
     if let Some(refusal) = not_grpc(&response) {
         let status = Status::from(refusal);
         call.ended(status.code());
@@ -52,7 +55,7 @@ pub(super) fn receive(mut response: Response<Incoming>, receiving: Receiving) ->
     status::sanitise(response.headers_mut());
     call.ended_by(response.headers());
     response.map(|inner| {
-        Body::new(ReceivingBody { inner, timer: Timer::new(deadline), call: Some(call), _in_flight: in_flight })
+        Body::new(ReceivingBody { inner, timer: Timer::new(deadline), call: Some(call), target, _in_flight: in_flight })
     })
 }
 
@@ -81,7 +84,8 @@ fn not_grpc<B>(response: &Response<B>) -> Option<Refusal> {
         _ => Reason::BadResponse,
     };
     let message = format!("the peer's answer is not gRPC: HTTP status {}", response.status());
-    Some(Refusal::new(reason, message).with("http_status", response.status().as_str()))
+    let refusal = Refusal::new(reason, message).with("http_status", response.status().as_str());
+    Some(if reason == Reason::NoEndpoint { refusal.retry_after(CONNECT_RETRY_MIN) } else { refusal })
 }
 
 impl ReceivingBody {
@@ -121,7 +125,7 @@ impl http_body::Body for ReceivingBody {
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
-            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(this.failed(lost(&error))))),
+            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(this.failed(lost(&this.target, &error))))),
             Poll::Ready(None) => {
                 this.ended(None);
                 Poll::Ready(None)
@@ -138,10 +142,6 @@ impl http_body::Body for ReceivingBody {
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
     }
-}
-
-fn lost(error: &hyper::Error) -> Refusal {
-    Refusal::new(Reason::ConnectionLost, format!("the response broke off: {}", Chain(error)))
 }
 
 pin_project! {

@@ -21,6 +21,10 @@ pub struct Target {
     pub(super) expected: ExpectedPeer,
 }
 
+/// A [`Target`] that only mTLS reaches, for addresses of services that speak nothing else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecureTarget(pub Target);
+
 /// Why a text is not a target.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum TargetError {
@@ -30,6 +34,9 @@ pub enum TargetError {
     /// Neither http nor https.
     #[error("\"{0}\" has a scheme that is neither http nor https")]
     Scheme(String),
+    /// The service would not answer in plaintext.
+    #[error("must be https: services speak mutual TLS only")]
+    Plaintext,
     /// A channel leads to a service; paths belong to calls.
     #[error("\"{0}\" has a path")]
     Path(String),
@@ -46,6 +53,14 @@ impl Target {
     /// Whether the connection is mTLS.
     pub fn is_secure(&self) -> bool {
         self.scheme == Scheme::HTTPS
+    }
+
+    /// What a caller's caller may know of the peer: who it is, and not where.
+    pub(super) fn service(&self) -> &str {
+        match &self.expected {
+            ExpectedPeer::ServiceAccount(account) => account,
+            ExpectedPeer::AnyInTrustDomain => "the service",
+        }
     }
 
     /// The host without brackets, as name look-up wants it.
@@ -82,6 +97,15 @@ impl FromStr for Target {
     }
 }
 
+impl FromStr for SecureTarget {
+    type Err = TargetError;
+
+    fn from_str(text: &str) -> Result<Self, TargetError> {
+        let target: Target = text.parse()?;
+        if target.is_secure() { Ok(Self(target)) } else { Err(TargetError::Plaintext) }
+    }
+}
+
 impl fmt::Display for Target {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}://{}", self.scheme, self.authority)?;
@@ -104,6 +128,12 @@ mod tests {
         let target: Target = "https://[::1]:7000#storage".parse().unwrap();
         assert_eq!((target.host(), target.port), ("::1", 7000));
         assert_eq!("http://storage".parse::<Target>().unwrap().port, 80);
+    }
+
+    #[test]
+    fn plaintext_is_no_secure_target() {
+        assert_eq!("http://storage:7000".parse::<SecureTarget>(), Err(TargetError::Plaintext));
+        assert!("https://storage:7000".parse::<SecureTarget>().unwrap().0.is_secure());
     }
 
     #[test]

@@ -16,13 +16,13 @@ use tonic::server::NamedService;
 use tower::{Service, ServiceExt};
 
 use super::authorize::Authorizer;
-use super::response::{Ending, ResponseFuture, Running};
-use super::{Peer, ResponseBody};
+use super::response::{ResponseFuture, Running};
+use super::{Ending, Peer, ResponseBody};
 use crate::context::{Context, GRPC_TIMEOUT_HEADER, USER_ID_HEADER, parse_timeout};
 use crate::deadline::{self, DeadlineBody, Timer};
 use crate::drain::Drain;
 use crate::health::{self, Health, HealthService};
-use crate::policy::{Idempotency, MethodPolicy, Policies};
+use crate::policy::{MethodPolicy, Policies};
 use crate::reflection;
 use crate::refusal::{Reason, Refusal};
 use crate::telemetry::{RpcMetrics, Side};
@@ -281,7 +281,7 @@ impl Inner {
             context: Some(context),
             timer: Timer::new(deadline),
             streaming: route.policy.server_streaming,
-            ending: may_end_early(&route.policy).then(|| ending(self.drain.clone())),
+            ending: route.policy.may_end_early().then(|| Ending::new(&self.drain)),
             in_flight,
         }
     }
@@ -304,15 +304,6 @@ impl Drop for InFlight {
     fn drop(&mut self) {
         self.load.calls.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-/// Whether a stream may be told to begin again elsewhere: nothing is lost by it, and it would not end by itself.
-fn may_end_early(policy: &MethodPolicy) -> bool {
-    policy.server_streaming && policy.timeout.is_none() && policy.idempotency == Idempotency::NoSideEffects
-}
-
-fn ending(drain: Drain) -> Ending {
-    Box::pin(async move { drain.ending_streams().await })
 }
 
 fn name_of<S: NamedService>(_service: &S) -> &'static str {

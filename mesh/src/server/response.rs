@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response};
@@ -13,8 +12,9 @@ use tonic::body::Body;
 use tonic::codegen::BoxFuture;
 use tracing::{debug, info};
 
+use super::Ending;
 use super::mesh::InFlight;
-use crate::context::{Context, Entered, REQUEST_ID_HEADER};
+use crate::context::{Context, Entered, REQUEST_ID_HEADER, sent_once};
 use crate::deadline::{Timer, exceeded};
 use crate::refusal::{Reason, Refusal};
 use crate::status;
@@ -42,9 +42,6 @@ pub struct ResponseBody {
     /// Makes room for another call when this one's last byte is gone.
     _in_flight: Option<InFlight>,
 }
-
-/// Becomes ready when a shutdown asks the stream to end.
-pub(super) type Ending = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A call that a handler works on.
 pub(super) struct Running {
@@ -92,7 +89,7 @@ impl ResponseFuture {
     fn finish(&self, response: Response<Body>, body: impl FnOnce(Body) -> ResponseBody) -> Response<ResponseBody> {
         let mut response = response.map(body);
         status::limit(response.headers_mut());
-        response.headers_mut().insert(REQUEST_ID_HEADER, self.request_id.clone());
+        response.headers_mut().insert(REQUEST_ID_HEADER, sent_once(self.request_id.clone()));
         response
     }
 }
@@ -145,10 +142,7 @@ impl ResponseBody {
             return Poll::Ready(exceeded());
         }
         let Some(ending) = &mut self.ending else { return Poll::Pending };
-        ending.as_mut().poll(cx).map(|()| {
-            Refusal::new(Reason::Draining, "the server is shutting down; begin the stream again")
-                .retry_after(Duration::ZERO)
-        })
+        Pin::new(ending).poll(cx)
     }
 
     /// Drops the handler's stream, which ends its work, and says why.

@@ -128,6 +128,9 @@ async fn a_peer_that_is_not_trusted_any_more_is_cut_off() {
     pki.write("storage");
     let status = within(stream.message()).await.unwrap_err();
     assert_refused(&status, Code::Unavailable, "CONNECTION_LOST");
+    assert_eq!(status.message(), "the connection to storage was lost");
+    assert!(status.get_details_error_info().unwrap().metadata.is_empty(), "addresses are for the log");
+    assert!(status.get_details_retry_info().unwrap().retry_delay >= Some(Duration::from_secs(1)));
 }
 
 #[tokio::test]
@@ -154,8 +157,10 @@ async fn where_nothing_listens_there_is_no_endpoint_and_a_time_to_retry() {
     let client = Client::new(Channel::new(target, Some(credentials), ChannelConfig::default()));
     let status = within(client.say("hello")).await.unwrap_err();
     assert_refused(&status, Code::Unavailable, "NO_ENDPOINT");
-    assert!(status.message().contains(&vacant.to_string()), "{}", status.message());
-    assert!(status.get_details_retry_info().unwrap().retry_delay.is_some());
+    assert_eq!(status.message(), "storage cannot be reached");
+    assert!(status.get_details_error_info().unwrap().metadata.is_empty(), "addresses are for the log");
+    let retry_delay = status.get_details_retry_info().unwrap().retry_delay.unwrap();
+    assert!(retry_delay >= Duration::from_secs(1), "{retry_delay:?}");
 }
 
 #[tokio::test]
@@ -163,7 +168,7 @@ async fn a_secure_target_without_credentials_is_refused() {
     let client = Client::new(Channel::new("https://localhost:1".parse().unwrap(), None, ChannelConfig::default()));
     let status = within(client.say("hello")).await.unwrap_err();
     assert_refused(&status, Code::Unavailable, "NO_ENDPOINT");
-    assert!(status.message().contains("credentials"), "{}", status.message());
+    assert_eq!(status.message(), "the service cannot be reached");
 }
 
 #[tokio::test]
@@ -173,7 +178,6 @@ async fn a_server_with_an_expired_certificate_is_not_talked_to() {
     let server = Server::over(Transport::Mtls(expired), Options::default()).await;
     let status = within(server.client(&pki, "gateway").say("hello")).await.unwrap_err();
     assert_refused(&status, Code::Unavailable, "NO_ENDPOINT");
-    assert!(status.message().contains("expired") || status.message().contains("Expired"), "{}", status.message());
 }
 
 #[tokio::test]
@@ -201,7 +205,8 @@ async fn what_is_no_grpc_becomes_a_status() {
     assert_refused(&status, Code::Internal, "BAD_RESPONSE");
     let busy = http::Response::builder().status(503).header("content-type", "text/html");
     let status = within(answering(busy).await.say("hello")).await.unwrap_err();
-    assert_eq!(status.code(), Code::Unavailable);
+    assert_refused(&status, Code::Unavailable, "NO_ENDPOINT");
+    assert!(status.get_details_retry_info().is_some());
 }
 
 #[tokio::test]

@@ -1,13 +1,20 @@
 //! What requests of all services have in common: ids, times, masks, pages, request ids.
 
+use std::ops::RangeInclusive;
+
 use chrono::{DateTime, Utc};
 use prost_types::{FieldMask, Timestamp};
 use uuid::Uuid;
 
 use super::error::Error;
-use crate::clock::{FIRST_TIME, LAST_TIME, truncate};
+use crate::clock::{FIRST_TIME, LAST_TIME};
 use crate::page;
 use crate::sql::{Write, request_ids};
+
+/// The whole seconds of the years 1 to 9999.
+const SECONDS: RangeInclusive<i64> = FIRST_TIME.timestamp()..=LAST_TIME.timestamp();
+const NANOS_PER_SECOND: u32 = 1_000_000_000;
+const NANOS_PER_MICROSECOND: u32 = 1_000;
 
 /// The fields of a resource, by what an update may do to them.
 #[derive(Debug)]
@@ -65,9 +72,9 @@ pub(crate) fn optional_time(field: &str, time: Option<Timestamp>) -> Result<Opti
     let Some(time) = time else { return Ok(None) };
     u32::try_from(time.nanos)
         .ok()
-        .and_then(|nanos| DateTime::from_timestamp(time.seconds, nanos))
-        .filter(|time| (FIRST_TIME..=LAST_TIME).contains(time))
-        .map(|time| Some(truncate(time)))
+        .filter(|nanos| *nanos < NANOS_PER_SECOND && SECONDS.contains(&time.seconds))
+        .and_then(|nanos| DateTime::from_timestamp(time.seconds, nanos - nanos % NANOS_PER_MICROSECOND))
+        .map(Some)
         .ok_or_else(|| Error::field(field, "must be an instant of the years 1 to 9999"))
 }
 
@@ -139,6 +146,18 @@ mod tests {
 
     fn mask(paths: &[&str]) -> FieldMask {
         FieldMask { paths: paths.iter().map(ToString::to_string).collect() }
+    }
+
+    #[test]
+    fn every_instant_of_the_years_1_to_9999_is_taken_to_its_microsecond() {
+        let read = |seconds, nanos| optional_time("due_time", Some(Timestamp { seconds, nanos }));
+        let (first, last) = (FIRST_TIME.timestamp(), LAST_TIME.timestamp());
+        let time = read(last, 999_999_999).unwrap().unwrap();
+        assert_eq!((time.timestamp(), time.timestamp_subsec_nanos()), (last, 999_999_000));
+        assert_eq!(read(first, 0).unwrap(), Some(FIRST_TIME));
+        for (seconds, nanos) in [(last + 1, 0), (first - 1, 999_999_999), (last, 1_000_000_000), (0, -1)] {
+            assert!(read(seconds, nanos).is_err(), "{seconds} s, {nanos} ns");
+        }
     }
 
     #[test]

@@ -6,13 +6,13 @@ use bytes::{Bytes, BytesMut};
 use futures_util::stream;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{Response, Uri};
+use http::{HeaderValue, Response, Uri};
 use http_body_util::BodyExt;
 use tonic::Status;
 use tonic::body::Body;
 
 use super::response_stream::{self, Format};
-use super::{Call, Failure, body_broke_off, request_refused};
+use super::{Call, Failure, body_broke_off, check_charset, request_refused};
 use crate::codec::BytesCodec;
 use crate::contract::Contract;
 use crate::edge::media_type::{essence, is_json};
@@ -71,7 +71,9 @@ async fn exchange(
 }
 
 fn check_media_type(parts: &Parts) -> Result<(), Failure> {
-    match parts.headers.get(CONTENT_TYPE).and_then(|value| essence(value.as_bytes())) {
+    let content_type = parts.headers.get(CONTENT_TYPE).map_or(b"".as_slice(), HeaderValue::as_bytes);
+    check_charset(content_type)?;
+    match essence(content_type).filter(|essence| !essence.is_empty()) {
         Some(essence) if !is_json(&essence) && !matches!(essence.as_str(), NDJSON | "application/ndjson") => {
             Err(Failure::wrong_media_type(&essence, NDJSON))
         }

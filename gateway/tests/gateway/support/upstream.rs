@@ -39,7 +39,9 @@ async fn answer(request: HttpRequest<Incoming>) -> http::Response<tonic::body::B
     match path.trim_start_matches("/edge.test.v1.EchoService/") {
         "Echo" | "Open" => Grpc::new(ProstCodec::default()).unary(Echo, request).await,
         "Fail" => Grpc::new(ProstCodec::default()).unary(Fail, request).await,
-        "Count" => Grpc::new(ProstCodec::default()).server_streaming(Count, request).await,
+        "Count" | "/edge.test.v1.FeedService/Watch" => {
+            Grpc::new(ProstCodec::default()).server_streaming(Count, request).await
+        }
         "Collect" => Grpc::new(ProstCodec::default()).client_streaming(Collect, request).await,
         "Metadata" => Grpc::new(ProstCodec::default()).unary(Metadata, request).await,
         "Hang" => Grpc::new(ProstCodec::default()).unary(Hang, request).await,
