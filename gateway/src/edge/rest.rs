@@ -10,7 +10,8 @@ use focusflow_mesh::context::Context;
 use focusflow_mesh::deadline;
 use focusflow_mesh::refusal::internal;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tonic::Status;
 use tonic::body::Body;
@@ -31,6 +32,9 @@ use crate::transcode::{Incoming, Lookup, Match, RequestError};
 /// The largest single message that the edge takes from a service. Services page what is long; this only keeps a
 /// broken one from filling the edge's memory.
 const RESPONSE_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// How many times the limit of a body is read and dropped beyond it, so that a client hears why it is refused.
+const DISCARDED_LIMITS: usize = 4;
 
 /// A call on its way: what was asked, and of whom.
 struct Call {
@@ -101,7 +105,7 @@ impl Call {
         if self.route.rpc.policy.client_streaming {
             return request_stream::answer(self, &parts, body, body_bytes_max, stream_format).await;
         }
-        let body = self.read_in_time(read_body(&parts.headers, body, body_bytes_max)).await?;
+        let body = self.read_in_time(read_body(&parts, body, body_bytes_max)).await?;
         let content_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         if !self.route.takes_any_media_type {
             check_media_type(content_type, &body)?;
@@ -152,15 +156,33 @@ impl Call {
     }
 }
 
-async fn read_body(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<Bytes, Failure> {
-    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|bytes| bytes > bytes_max) {
-        return Err(Failure::too_large(bytes_max));
+async fn read_body(parts: &Parts, mut body: Body, bytes_max: usize) -> Result<Bytes, Failure> {
+    let announced = parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    let outcome = if announced.is_some_and(|bytes| bytes > bytes_max) {
+        Err(Failure::too_large(bytes_max))
+    } else {
+        match Limited::new(&mut body, bytes_max).collect().await {
+            Ok(collected) => return Ok(collected.to_bytes()),
+            Err(error) if error.is::<LengthLimitError>() => Err(Failure::too_large(bytes_max)),
+            Err(_) => return Err(body_broke_off().into()),
+        }
+    };
+    if parts.version == Version::HTTP_2 {
+        discard(body, bytes_max.saturating_mul(DISCARDED_LIMITS)).await;
     }
-    match Limited::new(body, bytes_max).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(Failure::too_large(bytes_max)),
-        Err(_) => Err(body_broke_off().into()),
+    outcome
+}
+
+/// Reads what a client still sends of a body that is refused, up to a limit.
+///
+/// Over HTTP/2 an answer that overtakes the body is followed by a reset of the stream, with which clients as common as
+/// curl lose the answer.
+async fn discard(mut body: Body, mut bytes_left: usize) {
+    while let Some(Ok(frame)) = body.frame().await {
+        match bytes_left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) {
+            Some(left) => bytes_left = left,
+            None => return,
+        }
     }
 }
 
@@ -218,4 +240,42 @@ fn stream_response(content_type: &'static str, body: Body) -> Response<Body> {
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use http_body::Frame;
+    use http_body_util::StreamBody;
+
+    use super::*;
+
+    const BYTES_MAX: usize = 1_000;
+
+    /// Sends `pieces` of half the limit and answers how many were taken before the refusal.
+    async fn pieces_read_of(pieces: usize, version: Version) -> usize {
+        let taken = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&taken);
+        let sent = futures_util::stream::iter((0..pieces).map(move |_| {
+            count.fetch_add(1, Ordering::Relaxed);
+            Ok::<_, Infallible>(Frame::data(Bytes::from_static(&[b' '; BYTES_MAX / 2])))
+        }));
+        let (parts, ()) = Request::builder().version(version).body(()).unwrap().into_parts();
+        let refused = read_body(&parts, Body::new(StreamBody::new(sent)), BYTES_MAX).await;
+        assert!(refused.is_err());
+        taken.load(Ordering::Relaxed)
+    }
+
+    #[tokio::test]
+    async fn over_http2_a_body_that_is_too_large_is_heard_out_so_that_the_refusal_is_heard() {
+        assert_eq!(pieces_read_of(8, Version::HTTP_2).await, 8);
+        assert_eq!(pieces_read_of(8, Version::HTTP_11).await, 3);
+    }
+
+    #[tokio::test]
+    async fn a_body_without_end_is_heard_out_up_to_a_limit() {
+        assert_eq!(pieces_read_of(1_000, Version::HTTP_2).await, 12);
+    }
 }
