@@ -19,8 +19,8 @@ run: ## Build and run everything on this machine: SQLite, a development CA, all 
 
 test: lint unit ## Everything that must pass: lint, unit, integration, end to end.
 
-unit: tools node_modules ## All tests, without lint.
-	$(CARGO) test --locked --workspace
+unit: tools node_modules ## All tests, without lint, beside a PostgreSQL and a Redis of their own.
+	scripts/with-databases $(CARGO) test --locked --workspace
 
 lint: node_modules ## Formatting, clippy and the contract's rules; warnings are errors.
 	$(CARGO) fmt --all -- --check
@@ -44,7 +44,7 @@ contract-baseline: node_modules ## Take the contract as released: what later cha
 	$(BUF) build --exclude-source-info --output $(BASELINE)
 
 tools: ## What the tests call and a bare machine may lack.
-	@scripts/install-tools curl node
+	@scripts/install-tools curl node pg_config redis-server
 
 node_modules: package-lock.json
 	npm ci --no-audit --no-fund --loglevel=error

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use focusflow_mesh::environment::{Environment, EnvironmentError, ListenConfig, MeshConfig};
 
-use crate::sql::{DatabaseUrl, OpenError};
+use crate::sql::{DatabaseConfig, DatabaseUrl, DatabaseUrlError};
 
 /// Everything that [`build`](crate::build) needs.
 #[derive(Clone, Debug)]
@@ -13,9 +13,11 @@ pub struct Config {
     pub listen: ListenConfig,
     /// Who the service is in the mesh.
     pub mesh: MeshConfig,
-    /// Where the data is. `DATABASE_URL`, as `sqlite:PATH`; default the file `focusflow.db` in the directory that
-    /// `FOCUSFLOW_DATA_DIR` names, which is `.focusflow` by default.
-    pub database: DatabaseUrl,
+    /// Where the data is. `DATABASE_URL`, as `sqlite:PATH` or `postgres://USER:PASSWORD@HOST/DATABASE`; default the
+    /// file `focusflow.db` in the directory that `FOCUSFLOW_DATA_DIR` names, which is `.focusflow` by default. For
+    /// PostgreSQL also `DATABASE_MIGRATION_URL`, as whom migrations run, by default as whom `DATABASE_URL` says; and
+    /// `DATABASE_REPLICA_URL`, a streaming replica that summaries, reports and exports are read from.
+    pub database: DatabaseConfig,
 }
 
 /// The variable that names the mesh's port.
@@ -42,13 +44,34 @@ impl Config {
     }
 }
 
-fn database(environment: &Environment<'_>) -> Result<DatabaseUrl, EnvironmentError> {
-    let Some(url) = environment.text("DATABASE_URL") else {
+fn database(environment: &Environment<'_>) -> Result<DatabaseConfig, EnvironmentError> {
+    let Some(url) = url(environment, "DATABASE_URL")? else {
         let data_dir = environment.text("FOCUSFLOW_DATA_DIR").unwrap_or_else(|| DEFAULT_DATA_DIR.to_owned());
-        return Ok(DatabaseUrl::sqlite(Path::new(&data_dir).join(DATABASE_FILE)));
+        return Ok(DatabaseConfig::new(DatabaseUrl::sqlite(Path::new(&data_dir).join(DATABASE_FILE))));
     };
-    // The error keeps the URL, which may hold a password, to itself.
-    url.parse().map_err(|error: OpenError| EnvironmentError::new("DATABASE_URL", error))
+    Ok(DatabaseConfig {
+        url,
+        migration_url: postgres_url(environment, "DATABASE_MIGRATION_URL")?,
+        replica_url: postgres_url(environment, "DATABASE_REPLICA_URL")?,
+    })
+}
+
+fn postgres_url(
+    environment: &Environment<'_>,
+    variable: &'static str,
+) -> Result<Option<DatabaseUrl>, EnvironmentError> {
+    match url(environment, variable)? {
+        Some(DatabaseUrl::Sqlite(_)) => {
+            Err(EnvironmentError::new(variable, "must have the form `postgres://USER:PASSWORD@HOST/DATABASE`"))
+        }
+        url => Ok(url),
+    }
+}
+
+/// The error keeps the URL, which may hold a password, to itself.
+fn url(environment: &Environment<'_>, variable: &'static str) -> Result<Option<DatabaseUrl>, EnvironmentError> {
+    let Some(url) = environment.text(variable) else { return Ok(None) };
+    url.parse().map(Some).map_err(|error: DatabaseUrlError| EnvironmentError::new(variable, error))
 }
 
 #[cfg(test)]
@@ -61,12 +84,19 @@ mod tests {
         })
     }
 
+    fn path(config: &Config) -> &Path {
+        match &config.database.url {
+            DatabaseUrl::Sqlite(path) => path,
+            url @ DatabaseUrl::Postgres(_) => panic!("{url:?}"),
+        }
+    }
+
     #[test]
     fn only_the_certificates_have_no_default() {
         let config = read(&[("MESH_CERT_DIR", "certs")]).unwrap();
         assert_eq!(config.listen.mesh.port(), 7000);
         assert_eq!(config.listen.admin.unwrap().port(), 9090);
-        assert_eq!(config.database.path(), Path::new(".focusflow/focusflow.db"));
+        assert_eq!(path(&config), Path::new(".focusflow/focusflow.db"));
         assert!(config.mesh.impersonators.is_empty());
         assert_eq!(read(&[]).unwrap_err().variable, "MESH_CERT_DIR");
     }
@@ -74,9 +104,9 @@ mod tests {
     #[test]
     fn the_database_is_in_the_data_directory_unless_its_url_says_otherwise() {
         let directory = [("MESH_CERT_DIR", "certs"), ("FOCUSFLOW_DATA_DIR", "/data")];
-        assert_eq!(read(&directory).unwrap().database.path(), Path::new("/data/focusflow.db"));
+        assert_eq!(path(&read(&directory).unwrap()), Path::new("/data/focusflow.db"));
         let url = [directory[0], directory[1], ("DATABASE_URL", "sqlite:/other.db")];
-        assert_eq!(read(&url).unwrap().database.path(), Path::new("/other.db"));
+        assert_eq!(path(&read(&url).unwrap()), Path::new("/other.db"));
     }
 
     #[test]
@@ -85,7 +115,8 @@ mod tests {
             ("STORAGE_PORT", "70000"),
             ("ADMIN_PORT", "none"),
             ("MESH_TRUST_DOMAIN", "Not A Domain"),
-            ("DATABASE_URL", "postgres://user:secret@host/db"),
+            ("DATABASE_URL", "postgres://user:secret@host/db?sslmode=disable"),
+            ("DATABASE_URL", "mysql://user:secret@host/db"),
         ] {
             let error = read(&[("MESH_CERT_DIR", "certs"), (variable, value)]).unwrap_err();
             assert_eq!(error.variable, variable);

@@ -32,6 +32,7 @@ use focusflow_mesh::tls::{self, LoadError};
 use focusflow_proto::FILE_DESCRIPTOR_SET;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 pub use config::Config;
 
@@ -136,7 +137,7 @@ async fn end_streams(shutdown: CancellationToken, drain: Drain) {
 async fn page_signer(database: &Database) -> Result<PageSigner, BuildError> {
     let initial: [u8; PAGE_KEY_LENGTH] = rand::random();
     let failed = |error: sqlx::Error| BuildError::PageKey(error.into());
-    let mut transaction = database.begin().await.map_err(failed)?;
+    let mut transaction = database.begin(Uuid::nil()).await.map_err(failed)?;
     let key = settings::get_or_insert(&mut transaction, PAGE_KEY, &initial).await.map_err(failed)?;
     transaction.commit().await.map_err(failed)?;
     PageSigner::new(&key).map_err(|error| BuildError::PageKey(error.into()))

@@ -67,10 +67,8 @@ pub(crate) fn add_to(mesh: MeshBuilder, store: &Arc<Store>, shutdown: &Cancellat
 impl Store {
     /// Begins a write of the person's.
     async fn write(&self, user_id: Uuid) -> Result<Write, Error> {
-        let transaction = self.database.begin().await?;
-        // Only now, so that writes have their times in the order in which they happen: a timer that was made to wait
-        // for another's stop does not start before it.
-        let write = self.database.write_in(transaction, user_id, self.time.now()).await?;
+        let transaction = self.database.begin(user_id).await?;
+        let write = self.database.write_in(transaction, user_id, || self.time.now()).await?;
         write.ok_or_else(|| Error::not_found("user", user_id))
     }
 }

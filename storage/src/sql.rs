@@ -1,78 +1,82 @@
 //! The database: connections, the transaction of a write, and one module of queries per table.
 //!
-//! Queries are constant texts with `$n` placeholders that PostgreSQL and SQLite both read, and take a [`Connection`],
-//! so that a second database joins behind that one name. Every query on a person's data names the person.
+//! Queries are constant texts with `$n` placeholders that PostgreSQL and SQLite both read, made by [`query`],
+//! [`query_as`] and [`query_scalar`]; where the dialects differ, [`dialects!`] puts two texts side by side. They run on
+//! a [`Connection`]. Every query on a person's data names the person; on PostgreSQL, row-level security is the second
+//! lock, and each connection is for one person.
 
 pub mod categories;
 pub mod changes;
+mod connection;
 pub mod imports;
 #[cfg(test)]
 mod plan;
+mod postgres;
 pub mod request_ids;
 pub mod sessions;
 pub mod settings;
+mod sqlite;
+mod statement;
 pub mod tasks;
 pub mod time_logs;
+mod url;
 pub mod users;
 
-use std::fs::{DirBuilder, OpenOptions};
-use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
+use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sqlx::pool::PoolConnection;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{SqlitePool, Transaction};
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
+pub use self::connection::{Connection, Transaction};
+use self::postgres::{Mode, Server};
+use self::sqlite::File;
+pub use self::statement::{Argument, Query, QueryBuilder, Row, Scalar, Text, Values, query, query_as, query_scalar};
+pub use self::url::{DatabaseUrl, DatabaseUrlError};
 use crate::domain::change::{Action, Resource};
 
-/// What queries run on.
-pub type Connection = <Dialect as sqlx::Database>::Connection;
+/// The text of a statement for each database, side by side.
+macro_rules! dialects {
+    (sqlite: $sqlite:expr, postgres: $postgres:expr $(,)?) => {
+        $crate::sql::Text::new($sqlite, $postgres)
+    };
+}
+pub(crate) use dialects;
 
-/// What queries are written for.
-type Dialect = sqlx::Sqlite;
-
-/// Enough for the reads of one machine: each holds up to 2 MiB of pages.
-const READERS_MAX: u32 = 4;
-/// How long a statement waits for a lock that another process holds.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a request waits for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
-/// What people write down is for nobody else on the machine.
-const OWNER_ONLY: u32 = 0o600;
-const OWNER_ONLY_FOLDER: u32 = 0o700;
 /// A watcher that falls this far behind reads the table once instead.
 const COMMIT_NOTICES_MAX: usize = 1024;
 
 /// The database that `DATABASE_URL` names.
-///
-/// SQLite has one writer at a time, so writes queue for one connection here rather than for a lock there; readers see
-/// the last commit and wait for nobody.
 #[derive(Clone, Debug)]
 pub struct Database {
-    writer: SqlitePool,
-    readers: SqlitePool,
+    engine: Engine,
     committed: broadcast::Sender<Uuid>,
 }
 
-/// Where the database is.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct DatabaseUrl(PathBuf);
+/// Where the data is, and as whom it is reached.
+#[derive(Clone, Debug)]
+pub struct DatabaseConfig {
+    /// The database.
+    pub url: DatabaseUrl,
+    /// As whom PostgreSQL's migrations run, if not as whom the service connects.
+    pub migration_url: Option<DatabaseUrl>,
+    /// A streaming replica of PostgreSQL's, for what may take long.
+    pub replica_url: Option<DatabaseUrl>,
+}
+
+#[derive(Clone, Debug)]
+enum Engine {
+    Sqlite(File),
+    Postgres(Server),
+}
 
 /// Why a database cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// A PostgreSQL URL.
-    #[error("DATABASE_URL names PostgreSQL, but this version runs on SQLite: use `sqlite:PATH`")]
-    Postgres,
-    /// Not a URL of any known database.
-    #[error("DATABASE_URL must have the form `sqlite:PATH`, not `{0}`")]
-    Scheme(String),
     /// The file or its folder could not be made.
     #[error("the database `{path}` cannot be created")]
     Create {
@@ -81,11 +85,11 @@ pub enum OpenError {
         /// Why.
         source: io::Error,
     },
-    /// The file could not be opened.
-    #[error("the database `{path}` cannot be opened")]
+    /// The database could not be opened.
+    #[error("the database `{database}` cannot be opened")]
     Open {
-        /// The database file.
-        path: PathBuf,
+        /// The file, or server and name.
+        database: String,
         /// Why.
         source: sqlx::Error,
     },
@@ -100,7 +104,7 @@ pub enum OpenError {
 /// read does not change under them. Dropped without [`commit`](Self::commit), it leaves nothing behind.
 #[derive(Debug)]
 pub struct Write {
-    transaction: Transaction<'static, Dialect>,
+    transaction: Transaction,
     user_id: Uuid,
     now: DateTime<Utc>,
     last_number: i64,
@@ -115,76 +119,114 @@ pub(crate) struct PendingChange {
     pub(crate) action: Action,
 }
 
-impl FromStr for DatabaseUrl {
-    type Err = OpenError;
-
-    fn from_str(url: &str) -> Result<Self, OpenError> {
-        match url.split_once(':') {
-            Some(("sqlite", path)) if !path.trim_start_matches('/').is_empty() => {
-                // `sqlite://data/focusflow.db` is as common as `sqlite:data/focusflow.db`.
-                Ok(Self(path.strip_prefix("//").unwrap_or(path).into()))
-            }
-            Some(("postgres" | "postgresql", _)) => Err(OpenError::Postgres),
-            // What follows the scheme may hold a password.
-            other => Err(OpenError::Scheme(other.map_or("", |(scheme, _)| scheme).to_owned())),
-        }
-    }
-}
-
-impl DatabaseUrl {
-    /// A SQLite file.
-    pub fn sqlite(path: impl Into<PathBuf>) -> Self {
-        Self(path.into())
-    }
-
-    /// The database file.
-    pub fn path(&self) -> &Path {
-        &self.0
+impl DatabaseConfig {
+    /// A database without more.
+    pub fn new(url: DatabaseUrl) -> Self {
+        Self { url, migration_url: None, replica_url: None }
     }
 }
 
 impl Database {
     /// Opens the database and brings its schema up to date.
-    pub async fn open(url: &DatabaseUrl) -> Result<Self, OpenError> {
-        let path = url.path();
-        create_missing(path).map_err(|source| OpenError::Create { path: path.to_owned(), source })?;
-        let open_error = |source| OpenError::Open { path: path.to_owned(), source };
-
-        let writer = pool(1).connect_with(options(path)).await.map_err(open_error)?;
-        sqlx::migrate!("migrations/sqlite").run(&writer).await?;
-        let readers =
-            pool(READERS_MAX).connect_with(options(path).pragma("query_only", "on")).await.map_err(open_error)?;
-        Ok(Self { writer, readers, committed: broadcast::Sender::new(COMMIT_NOTICES_MAX) })
+    pub async fn open(config: &DatabaseConfig) -> Result<Self, OpenError> {
+        let engine = match &config.url {
+            DatabaseUrl::Sqlite(path) => Engine::Sqlite(File::open(path).await?),
+            DatabaseUrl::Postgres(options) => {
+                let [owner, replica] = [&config.migration_url, &config.replica_url].map(|url| match url {
+                    Some(DatabaseUrl::Postgres(options)) => Some(&**options),
+                    _ => None,
+                });
+                Engine::Postgres(Server::open(options, owner, replica).await?)
+            }
+        };
+        Ok(Self { engine, committed: broadcast::Sender::new(COMMIT_NOTICES_MAX) })
     }
 
-    /// A connection to read with.
-    pub async fn read(&self) -> sqlx::Result<PoolConnection<Dialect>> {
-        self.readers.acquire().await
+    /// A connection for one person's reads.
+    pub async fn read(&self, user_id: Uuid) -> sqlx::Result<Connection> {
+        self.connect(Some(user_id)).await
     }
 
-    /// A transaction to read with: all its queries see the same state.
-    pub async fn snapshot(&self) -> sqlx::Result<Transaction<'static, Dialect>> {
-        self.readers.begin().await
+    /// A connection for what belongs to nobody, and for the functions that find people.
+    pub async fn system(&self) -> sqlx::Result<Connection> {
+        self.connect(None).await
     }
 
-    /// Begins a write, and waits until no other is under way. [`write_in`](Self::write_in) makes it a person's.
-    pub async fn begin(&self) -> sqlx::Result<Transaction<'static, Dialect>> {
-        // IMMEDIATE takes the lock at once. A transaction that read first could be refused it later.
-        self.writer.begin_with("BEGIN IMMEDIATE").await
+    async fn connect(&self, person: Option<Uuid>) -> sqlx::Result<Connection> {
+        match &self.engine {
+            Engine::Sqlite(file) => file.readers.acquire().await.map(Connection::sqlite),
+            Engine::Postgres(server) => {
+                server.primary.acquire().await.map(|connection| Connection::postgres(connection, person))
+            }
+        }
+    }
+
+    /// A transaction for one person's reads: all its queries see the same state.
+    pub async fn snapshot(&self, user_id: Uuid) -> sqlx::Result<Transaction> {
+        match &self.engine {
+            Engine::Sqlite(file) => file.readers.begin().await.map(Transaction::sqlite),
+            Engine::Postgres(server) => server.begin(user_id, Mode::Snapshot).await.map(Transaction::postgres),
+        }
+    }
+
+    /// Reads one state of a person's data with `read`, which may take long: on the replica, if there is one that
+    /// answers and has all that the person wrote, and else on the primary.
+    pub async fn report<T>(
+        &self,
+        user_id: Uuid,
+        read: impl AsyncFn(&mut Connection) -> sqlx::Result<T>,
+    ) -> sqlx::Result<T> {
+        if let Some(mut snapshot) = self.replica_snapshot(user_id).await? {
+            match read(&mut snapshot).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => tracing::warn!(%error, "a read failed on the replica; the primary does it again"),
+            }
+        }
+        read(&mut *self.snapshot(user_id).await?).await
+    }
+
+    async fn replica_snapshot(&self, user_id: Uuid) -> sqlx::Result<Option<Transaction>> {
+        let Engine::Postgres(server) = &self.engine else { return Ok(None) };
+        if !server.has_replica() {
+            return Ok(None);
+        }
+        let written = changes::last_number(&mut self.read(user_id).await?, user_id).await?;
+        let Some(snapshot) = server.begin_on_replica(user_id).await else { return Ok(None) };
+        let mut snapshot = Transaction::postgres(snapshot);
+        // None, too, is older than what was written: the replica has not heard of the person yet.
+        match changes::last_number(&mut snapshot, user_id).await {
+            Ok(replicated) if replicated >= written => Ok(Some(snapshot)),
+            Ok(_) => Ok(None),
+            Err(error) => {
+                tracing::warn!(%error, "the database replica does not answer; the primary does its work");
+                Ok(None)
+            }
+        }
+    }
+
+    /// Begins a write for a person, and waits until no other is under way where there is only room for one.
+    /// [`write_in`](Self::write_in) gives it its place in the person's sequence.
+    pub async fn begin(&self, user_id: Uuid) -> sqlx::Result<Transaction> {
+        match &self.engine {
+            Engine::Sqlite(file) => file.begin().await.map(Transaction::sqlite),
+            Engine::Postgres(server) => server.begin(user_id, Mode::Write).await.map(Transaction::postgres),
+        }
     }
 
     /// Continues a transaction as a person's write; `None` if there is no such person.
     pub async fn write_in(
         &self,
-        mut transaction: Transaction<'static, Dialect>,
+        mut transaction: Transaction,
         user_id: Uuid,
-        now: DateTime<Utc>,
+        now: impl FnOnce() -> DateTime<Utc>,
     ) -> sqlx::Result<Option<Write>> {
         let last_number = changes::lock_sequence(&mut transaction, user_id).await?;
         Ok(last_number.map(|last_number| Write {
             transaction,
             user_id,
-            now,
+            // Only now, so that writes have their times in the order in which they happen: a timer that was made to
+            // wait for another's stop does not start before it.
+            now: now(),
             last_number,
             changes: Vec::new(),
             committed: self.committed.clone(),
@@ -198,21 +240,26 @@ impl Database {
 
     /// Asks the database for a sign of life.
     pub async fn check(&self) -> sqlx::Result<()> {
-        sqlx::query("SELECT 1").execute(&mut *self.read().await?).await.map(drop)
+        query("SELECT 1").execute(&mut self.system().await?).await.map(drop)
     }
 
     /// How many connections are in use: to write with, to read with.
-    pub fn connections_active(&self) -> [(&'static str, u32); 2] {
-        [("write", &self.writer), ("read", &self.readers)].map(|(name, pool)| {
-            let idle = u32::try_from(pool.num_idle()).unwrap_or(u32::MAX);
-            (name, pool.size().saturating_sub(idle))
-        })
+    pub fn connections_active(&self) -> Vec<(&'static str, u32)> {
+        let active = |size: u32, idle: usize| size.saturating_sub(u32::try_from(idle).unwrap_or(u32::MAX));
+        match &self.engine {
+            Engine::Sqlite(file) => [("write", &file.writer), ("read", &file.readers)]
+                .map(|(name, pool)| (name, active(pool.size(), pool.num_idle())))
+                .to_vec(),
+            Engine::Postgres(server) => vec![("primary", active(server.primary.size(), server.primary.num_idle()))],
+        }
     }
 
-    /// Closes all connections after their current work, and folds the log into the database file.
+    /// Closes all connections after their current work.
     pub async fn close(&self) {
-        self.readers.close().await;
-        self.writer.close().await;
+        match &self.engine {
+            Engine::Sqlite(file) => file.close().await,
+            Engine::Postgres(server) => server.close().await,
+        }
     }
 }
 
@@ -258,80 +305,7 @@ impl Write {
     }
 }
 
-fn pool(connections_max: u32) -> SqlitePoolOptions {
-    SqlitePoolOptions::new()
-        .max_connections(connections_max)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .test_before_acquire(false)
-}
-
-fn options(path: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        .filename(path)
-        .foreign_keys(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        // A commit is on the disk before it is acknowledged: it survives a power failure, not only a kill -9.
-        .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(BUSY_TIMEOUT)
-        .optimize_on_close(true, None)
-}
-
-/// Makes an empty file, which is an empty database, and the folders above it. SQLite gives the files that it puts
-/// beside it the same permissions.
-fn create_missing(path: &Path) -> io::Result<()> {
-    if let Some(folder) = path.parent() {
-        DirBuilder::new().recursive(true).mode(OWNER_ONLY_FOLDER).create(folder)?;
-    }
-    // One that is there is not even opened: closing it would give up the locks that this process may hold on it.
-    match OpenOptions::new().write(true).create_new(true).mode(OWNER_ONLY).open(path) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
-        _ => Ok(()),
-    }
-}
-
 /// Whether a statement failed because a unique index has its key already.
 pub fn is_unique_violation(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn the_database_and_the_files_beside_it_are_their_owners_only() {
-        let directory = tempfile::tempdir().unwrap();
-        let folder = directory.path().join("data");
-        let database = Database::open(&DatabaseUrl::sqlite(folder.join("test.db"))).await.unwrap();
-        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        assert_eq!(mode(&folder), 0o700);
-        let files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-        assert!(files.len() > 1, "the log is beside the database: {files:?}");
-        for file in files {
-            assert_eq!(mode(&file), 0o600, "{}", file.display());
-        }
-        database.close().await;
-    }
-
-    #[test]
-    fn sqlite_urls_name_a_file() {
-        for (url, path) in [("sqlite:a/b.db", "a/b.db"), ("sqlite://a/b.db", "a/b.db"), ("sqlite:///a/b.db", "/a/b.db")]
-        {
-            assert_eq!(url.parse::<DatabaseUrl>().unwrap().path(), Path::new(path), "{url}");
-        }
-    }
-
-    #[test]
-    fn other_urls_are_refused_without_repeating_their_secrets() {
-        let error = "postgres://user:secret@host/db".parse::<DatabaseUrl>().unwrap_err();
-        assert!(error.to_string().contains("this version runs on SQLite"), "{error}");
-        for url in ["mysql://user:secret@host/db", "sqlite:", "sqlite://", ""] {
-            let error = url.parse::<DatabaseUrl>().unwrap_err();
-            assert!(!error.to_string().contains("secret"), "{error}");
-        }
-    }
 }

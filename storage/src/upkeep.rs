@@ -5,14 +5,18 @@ use std::time::Duration;
 
 use focusflow_mesh::health::{Health, Requirement};
 use tokio::time::{MissedTickBehavior, interval, timeout};
+use uuid::Uuid;
 
 use crate::domain::task::TRASH_RETENTION;
 use crate::service::Store;
-use crate::sql::{Database, request_ids, sessions, tasks};
+use crate::sql::users::Expired;
+use crate::sql::{Database, request_ids, sessions, tasks, users};
 
 const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 /// A database that takes this long for `SELECT 1` does not work.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
+/// How many people a sweep finds at a time.
+const PEOPLE_PER_PAGE: i64 = 500;
 const SWEEP_INTERVAL: Duration = Duration::from_hours(1);
 
 /// Asks the database for a sign of life again and again, and tells the process's health.
@@ -57,10 +61,28 @@ pub(crate) async fn forget_what_expired(store: Arc<Store>) {
 
 async fn sweep(store: &Store) -> sqlx::Result<u64> {
     let now = store.time.now();
-    let mut transaction = store.database.begin().await?;
-    let rows = request_ids::delete_expired(&mut transaction, now).await?
-        + sessions::delete_expired(&mut transaction, now).await?
-        + tasks::delete_trashed(&mut transaction, now - TRASH_RETENTION).await?;
+    let expired = Expired {
+        sessions_before: now,
+        requests_before: now - request_ids::RETENTION,
+        trash_before: now - TRASH_RETENTION,
+    };
+    let (mut rows, mut after) = (0, Uuid::nil());
+    loop {
+        let people = users::to_sweep(&mut store.database.system().await?, expired, after, PEOPLE_PER_PAGE).await?;
+        let Some(last) = people.last() else { return Ok(rows) };
+        after = *last;
+        for user_id in people {
+            rows += sweep_person(store, user_id, expired).await?;
+        }
+    }
+}
+
+/// One person at a time: a long transaction would keep others waiting.
+async fn sweep_person(store: &Store, user_id: Uuid, expired: Expired) -> sqlx::Result<u64> {
+    let mut transaction = store.database.begin(user_id).await?;
+    let rows = request_ids::delete_expired(&mut transaction, user_id, expired.requests_before).await?
+        + sessions::delete_expired(&mut transaction, user_id, expired.sessions_before).await?
+        + tasks::delete_trashed(&mut transaction, user_id, expired.trash_before).await?;
     transaction.commit().await?;
     Ok(rows)
 }
@@ -68,7 +90,6 @@ async fn sweep(store: &Store) -> sqlx::Result<u64> {
 #[cfg(test)]
 mod tests {
     use chrono::{DateTime, TimeDelta, Utc};
-    use uuid::Uuid;
 
     use super::*;
     use crate::clock::{ManualClock, TimeAndIds};
@@ -80,7 +101,7 @@ mod tests {
     use crate::sql::request_ids::Made;
     use crate::sql::sessions::Session;
     use crate::sql::users::Account;
-    use crate::sql::{DatabaseUrl, time_logs, users};
+    use crate::sql::{DatabaseConfig, DatabaseUrl, time_logs};
 
     const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
 
@@ -124,13 +145,14 @@ mod tests {
     #[tokio::test]
     async fn what_has_expired_is_forgotten_and_nothing_else() {
         let directory = tempfile::tempdir().unwrap();
-        let database = Database::open(&DatabaseUrl::sqlite(directory.path().join("test.db"))).await.unwrap();
+        let database = DatabaseUrl::sqlite(directory.path().join("test.db"));
+        let database = Database::open(&DatabaseConfig::new(database)).await.unwrap();
         let clock = Arc::new(ManualClock::new(NOW));
         let pages = PageSigner::new(b"key").unwrap();
         let store = Store { database, time: TimeAndIds::new(Arc::clone(&clock) as _), pages };
 
-        let mut transaction = store.database.begin().await.unwrap();
         let user_id = account().user.id;
+        let mut transaction = store.database.begin(user_id).await.unwrap();
         assert!(users::insert(&mut transaction, &account()).await.unwrap());
         for (request, age) in [(1, 0), (2, -24)] {
             let made = Made { method: "CreateTask".to_owned(), resource_id: user_id };
@@ -150,7 +172,7 @@ mod tests {
         transaction.commit().await.unwrap();
 
         assert_eq!(sweep(&store).await.unwrap(), 3, "one request id, one session, one task");
-        let mut connection = store.database.read().await.unwrap();
+        let mut connection = store.database.read(user_id).await.unwrap();
         assert!(tasks::find(&mut connection, user_id, Uuid::from_u128(1)).await.unwrap().is_none());
         for kept in 2..=5 {
             let task = tasks::find(&mut connection, user_id, Uuid::from_u128(kept)).await.unwrap();

@@ -33,12 +33,12 @@ impl Categories {
     }
 
     async fn list(&self, user_id: Uuid) -> Result<Vec<Category>, Error> {
-        Ok(categories::list(&mut *self.store.database.read().await?, user_id).await?)
+        Ok(categories::list(&mut self.store.database.read(user_id).await?, user_id).await?)
     }
 
     async fn get(&self, user_id: Uuid, request: v1::GetCategoryRequest) -> Result<Category, Error> {
         let id = id("id", &request.id)?;
-        find(&mut *self.store.database.read().await?, user_id, id).await
+        find(&mut self.store.database.read(user_id).await?, user_id, id).await
     }
 
     async fn create(&self, user_id: Uuid, request: v1::CreateCategoryRequest) -> Result<Category, Error> {

@@ -115,7 +115,7 @@ impl Watcher {
     }
 
     async fn read(&self) -> sqlx::Result<Vec<Change>> {
-        let mut connection = self.store.database.read().await?;
+        let mut connection = self.store.database.read(self.user_id).await?;
         changes::after(&mut connection, self.user_id, self.last_number, BATCH).await
     }
 

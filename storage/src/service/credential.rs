@@ -41,11 +41,11 @@ impl Credentials {
         let account = self.new_account(&values, request.password_hash)?;
         let user = &account.user;
 
-        let mut transaction = self.store.database.begin().await?;
+        let mut transaction = self.store.database.begin(user.id).await?;
         if !users::insert(&mut transaction, &account).await? {
             return Err(Error::AlreadyExists { resource: "user", name: user.email.as_str().to_owned() });
         }
-        let write = self.store.database.write_in(transaction, user.id, user.create_time).await?;
+        let write = self.store.database.write_in(transaction, user.id, || user.create_time).await?;
         let mut write = write.ok_or_else(|| Error::not_found("user", user.id))?;
         write.record(Resource::User, user.id, Action::Created);
         self.add_initial_categories(&mut write).await?;
@@ -94,7 +94,10 @@ impl Credentials {
 
     async fn find_account(&self, request: internal::FindAccountRequest) -> Result<Account, Error> {
         let email = Email::parse(&request.email).in_field("email")?;
-        let account = users::find_account(&mut *self.store.database.read().await?, &email).await?;
+        let account = match users::find_id(&mut self.store.database.system().await?, &email).await? {
+            Some(id) => users::find_account(&mut self.store.database.read(id).await?, id).await?,
+            None => None,
+        };
         account.ok_or_else(|| Error::NotFound { resource: "user", id: email.into() })
     }
 
@@ -108,12 +111,12 @@ impl Credentials {
         };
         check_hash("token_hash", &request.token_hash)?;
 
-        let mut transaction = self.store.database.begin().await?;
+        let mut transaction = self.store.database.begin(session.user_id).await?;
         if users::find(&mut transaction, session.user_id).await?.is_none() {
             return Err(Error::not_found("user", session.user_id));
         }
         sessions::insert(&mut transaction, &session, now).await.map_err(|error| session_taken(error, session.id))?;
-        sessions::insert_token(&mut transaction, session.id, &request.token_hash, now).await?;
+        sessions::insert_token(&mut transaction, session.user_id, session.id, &request.token_hash, now).await?;
         Ok(transaction.commit().await?)
     }
 
@@ -126,18 +129,19 @@ impl Credentials {
         check_hash("next_token_hash", &request.next_token_hash)?;
         let expire_time = future("expire_time", request.expire_time, now)?;
 
-        let mut transaction = self.store.database.begin().await?;
-        let token = sessions::find_token(&mut transaction, &request.token_hash).await?.ok_or(UNKNOWN_TOKEN)?;
+        let user_id = self.user_of_token(&request.token_hash).await?.ok_or(UNKNOWN_TOKEN)?;
+        let mut transaction = self.store.database.begin(user_id).await?;
+        let token = sessions::lock_token(&mut transaction, user_id, &request.token_hash).await?.ok_or(UNKNOWN_TOKEN)?;
         if token.replaced || token.expire_time <= now {
             // Whoever presents a replaced token has a copy of it, and so may someone else of its successor.
-            sessions::delete(&mut transaction, token.session_id).await?;
+            sessions::delete(&mut transaction, user_id, token.session_id).await?;
             transaction.commit().await?;
             return Err(if token.replaced { REUSED_TOKEN } else { EXPIRED_TOKEN });
         }
-        let user = users::find(&mut transaction, token.user_id).await?.ok_or(UNKNOWN_TOKEN)?;
-        sessions::replace_token(&mut transaction, &request.token_hash).await?;
-        sessions::insert_token(&mut transaction, token.session_id, &request.next_token_hash, now).await?;
-        sessions::extend(&mut transaction, token.session_id, expire_time).await?;
+        let user = users::find(&mut transaction, user_id).await?.ok_or(UNKNOWN_TOKEN)?;
+        sessions::replace_token(&mut transaction, user_id, &request.token_hash).await?;
+        sessions::insert_token(&mut transaction, user_id, token.session_id, &request.next_token_hash, now).await?;
+        sessions::extend(&mut transaction, user_id, token.session_id, expire_time, now).await?;
         transaction.commit().await?;
         let session_id = token.session_id.to_string();
         Ok(internal::RotateSessionResponse { user: Some(user.into()), session_id })
@@ -145,11 +149,16 @@ impl Credentials {
 
     async fn end_session(&self, request: internal::EndSessionRequest) -> Result<(), Error> {
         check_hash("token_hash", &request.token_hash)?;
-        let mut transaction = self.store.database.begin().await?;
-        if let Some(token) = sessions::find_token(&mut transaction, &request.token_hash).await? {
-            sessions::delete(&mut transaction, token.session_id).await?;
+        let Some(user_id) = self.user_of_token(&request.token_hash).await? else { return Ok(()) };
+        let mut transaction = self.store.database.begin(user_id).await?;
+        if let Some(token) = sessions::lock_token(&mut transaction, user_id, &request.token_hash).await? {
+            sessions::delete(&mut transaction, user_id, token.session_id).await?;
         }
         Ok(transaction.commit().await?)
+    }
+
+    async fn user_of_token(&self, token_hash: &[u8]) -> Result<Option<Uuid>, Error> {
+        Ok(sessions::find_user(&mut self.store.database.system().await?, token_hash).await?)
     }
 }
 

@@ -36,11 +36,11 @@ impl History {
     async fn outline(&self, request: internal::GetTaskOutlineRequest) -> Result<internal::TaskOutline, Error> {
         let user_id = id("user_id", &request.user_id)?;
         let task_id = id("task_id", &request.task_id)?;
-        Ok(task::find(&mut *self.store.database.read().await?, user_id, task_id).await?.into())
+        Ok(task::find(&mut self.store.database.read(user_id).await?, user_id, task_id).await?.into())
     }
 
     async fn check_user(&self, user_id: Uuid) -> Result<(), Error> {
-        let user = users::find(&mut *self.store.database.read().await?, user_id).await?;
+        let user = users::find(&mut self.store.database.read(user_id).await?, user_id).await?;
         user.map(drop).ok_or_else(|| Error::not_found("user", user_id))
     }
 }
@@ -80,7 +80,7 @@ async fn send_finished(
 ) -> Result<(), Error> {
     let mut after = Position { time: FIRST_TIME, id: Uuid::nil() };
     loop {
-        let mut connection = store.database.read().await?;
+        let mut connection = store.database.read(user_id).await?;
         let batch = tasks::finished(&mut connection, user_id, after, i64::try_from(BATCH).unwrap_or(i64::MAX)).await?;
         drop(connection);
         let Some(last) = batch.last() else { return Ok(()) };

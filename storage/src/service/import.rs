@@ -104,7 +104,7 @@ async fn import(
     answers: mpsc::Sender<Answer>,
 ) -> Result<(), End> {
     check_source(messages.message().await?)?;
-    let user = users::find(&mut *store.database.read().await?, user_id).await?;
+    let user = users::find(&mut store.database.read(user_id).await?, user_id).await?;
     let user = user.ok_or_else(|| Error::not_found("user", user_id))?;
     let mut import = Import::new(store, user, answers);
     while let Some(message) = messages.message().await? {

@@ -43,7 +43,7 @@ impl Tasks {
             limit: page::rows(size),
         };
 
-        let found = tasks::list(&mut *self.store.database.read().await?, &listing).await?;
+        let found = tasks::list(&mut self.store.database.read(user_id).await?, &listing).await?;
         let Page { items: tasks, end } =
             Page::cut(found, size, |task: &Task| Position { time: task.create_time, id: task.id });
         let next_page_token = self.store.pages.next_token(user_id, &query, end);
@@ -52,7 +52,7 @@ impl Tasks {
 
     async fn get(&self, user_id: Uuid, request: v1::GetTaskRequest) -> Result<Task, Error> {
         let id = id("id", &request.id)?;
-        find(&mut *self.store.database.read().await?, user_id, id).await
+        find(&mut self.store.database.read(user_id).await?, user_id, id).await
     }
 
     async fn create(&self, user_id: Uuid, request: v1::CreateTaskRequest) -> Result<Task, Error> {

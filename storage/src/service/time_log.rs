@@ -46,7 +46,7 @@ impl TimeLogs {
             limit: page::rows(size),
         };
 
-        let mut connection = self.store.database.read().await?;
+        let mut connection = self.store.database.read(user_id).await?;
         if let Some(task_id) = task_id {
             task::find(&mut connection, user_id, task_id).await?;
         }
@@ -59,11 +59,11 @@ impl TimeLogs {
 
     async fn get(&self, user_id: Uuid, request: v1::GetTimeLogRequest) -> Result<TimeLog, Error> {
         let id = id("id", &request.id)?;
-        find(&mut *self.store.database.read().await?, user_id, id).await
+        find(&mut self.store.database.read(user_id).await?, user_id, id).await
     }
 
     async fn running(&self, user_id: Uuid) -> Result<TimeLog, Error> {
-        let running = time_logs::find_running(&mut *self.store.database.read().await?, user_id).await?;
+        let running = time_logs::find_running(&mut self.store.database.read(user_id).await?, user_id).await?;
         running.ok_or_else(|| Error::NotFound { resource: "time log", id: "running".to_owned() })
     }
 

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::Connection;
+use super::{Connection, query, query_as, query_scalar};
 use crate::domain::category::Category;
 
 macro_rules! select_category {
@@ -13,26 +13,22 @@ macro_rules! select_category {
 
 /// A person's categories, by name.
 pub async fn list(connection: &mut Connection, user_id: Uuid) -> sqlx::Result<Vec<Category>> {
-    sqlx::query_as(select_category!("WHERE user_id = $1 ORDER BY name_key")).bind(user_id).fetch_all(connection).await
+    query_as(select_category!("WHERE user_id = $1 ORDER BY name_key")).bind(user_id).fetch_all(connection).await
 }
 
 /// One of a person's categories.
 pub async fn find(connection: &mut Connection, user_id: Uuid, id: Uuid) -> sqlx::Result<Option<Category>> {
-    sqlx::query_as(select_category!("WHERE user_id = $1 AND id = $2"))
-        .bind(user_id)
-        .bind(id)
-        .fetch_optional(connection)
-        .await
+    query_as(select_category!("WHERE user_id = $1 AND id = $2")).bind(user_id).bind(id).fetch_optional(connection).await
 }
 
 /// How many categories a person has.
 pub async fn count(connection: &mut Connection, user_id: Uuid) -> sqlx::Result<i64> {
-    sqlx::query_scalar("SELECT COUNT(*) FROM categories WHERE user_id = $1").bind(user_id).fetch_one(connection).await
+    query_scalar("SELECT COUNT(*) FROM categories WHERE user_id = $1").bind(user_id).fetch_one(connection).await
 }
 
 /// Adds a category. Fails with a unique violation if the person has one of that name.
 pub async fn insert(connection: &mut Connection, user_id: Uuid, category: &Category) -> sqlx::Result<()> {
-    sqlx::query(
+    query(
         "INSERT INTO categories (id, user_id, name, name_key, color, icon, version, create_time, update_time)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
@@ -52,7 +48,7 @@ pub async fn insert(connection: &mut Connection, user_id: Uuid, category: &Categ
 
 /// Writes a category. Fails with a unique violation if the person has another of that name.
 pub async fn update(connection: &mut Connection, user_id: Uuid, category: &Category) -> sqlx::Result<()> {
-    sqlx::query(
+    query(
         "UPDATE categories SET name = $3, name_key = $4, color = $5, icon = $6, version = $7, update_time = $8
          WHERE user_id = $1 AND id = $2",
     )
@@ -71,7 +67,7 @@ pub async fn update(connection: &mut Connection, user_id: Uuid, category: &Categ
 
 /// Deletes a category.
 pub async fn delete(connection: &mut Connection, user_id: Uuid, id: Uuid) -> sqlx::Result<()> {
-    sqlx::query("DELETE FROM categories WHERE user_id = $1 AND id = $2")
+    query("DELETE FROM categories WHERE user_id = $1 AND id = $2")
         .bind(user_id)
         .bind(id)
         .execute(connection)

@@ -1,10 +1,9 @@
 //! Each person's sequence of changes.
 
 use chrono::{DateTime, Utc};
-use sqlx::QueryBuilder;
 use uuid::Uuid;
 
-use super::{Connection, Dialect, PendingChange};
+use super::{Connection, PendingChange, QueryBuilder, dialects, query, query_as, query_scalar};
 use crate::domain::change::Change;
 
 /// Rows per statement: enough that its cost spreads, few enough that the text stays short.
@@ -13,10 +12,19 @@ const ROWS_PER_INSERT: usize = 100;
 /// Takes the lock on a person's sequence until the transaction ends, and answers the last number that it has given;
 /// `None` if there is no such person.
 pub async fn lock_sequence(connection: &mut Connection, user_id: Uuid) -> sqlx::Result<Option<i64>> {
-    sqlx::query_scalar("UPDATE users SET change_number = change_number WHERE id = $1 RETURNING change_number")
-        .bind(user_id)
-        .fetch_optional(connection)
-        .await
+    // A transaction that writes to SQLite is the only one.
+    query_scalar(dialects!(
+        sqlite: "SELECT change_number FROM users WHERE id = $1",
+        postgres: "SELECT change_number FROM users WHERE id = $1 FOR UPDATE",
+    ))
+    .bind(user_id)
+    .fetch_optional(connection)
+    .await
+}
+
+/// The last number that a person's sequence has given; `None` if there is no such person.
+pub async fn last_number(connection: &mut Connection, user_id: Uuid) -> sqlx::Result<Option<i64>> {
+    query_scalar("SELECT change_number FROM users WHERE id = $1").bind(user_id).fetch_optional(connection).await
 }
 
 /// Gives `changes` the numbers from `first` on, and answers the last.
@@ -29,10 +37,9 @@ pub(super) async fn append(
 ) -> sqlx::Result<i64> {
     let mut next = first;
     for chunk in changes.chunks(ROWS_PER_INSERT) {
-        let mut insert = QueryBuilder::<Dialect>::new(
-            "INSERT INTO changes (user_id, number, resource, resource_id, action, create_time) ",
-        );
-        insert.push_values((next..).zip(chunk), |mut row, (number, change)| {
+        let mut insert =
+            QueryBuilder::new("INSERT INTO changes (user_id, number, resource, resource_id, action, create_time) ");
+        insert.push_values((next..).zip(chunk), |row, (number, change)| {
             row.push_bind(user_id)
                 .push_bind(number)
                 .push_bind(change.resource)
@@ -46,18 +53,14 @@ pub(super) async fn append(
 
     let last = next - 1;
     if !changes.is_empty() {
-        sqlx::query("UPDATE users SET change_number = $2 WHERE id = $1")
-            .bind(user_id)
-            .bind(last)
-            .execute(connection)
-            .await?;
+        query("UPDATE users SET change_number = $2 WHERE id = $1").bind(user_id).bind(last).execute(connection).await?;
     }
     Ok(last)
 }
 
 /// At most `limit` changes after number `since`, in order.
 pub async fn after(connection: &mut Connection, user_id: Uuid, since: i64, limit: i64) -> sqlx::Result<Vec<Change>> {
-    sqlx::query_as(
+    query_as(
         "SELECT number, resource, resource_id, action, create_time FROM changes
          WHERE user_id = $1 AND number > $2 ORDER BY number LIMIT $3",
     )

@@ -2,10 +2,9 @@
 
 use std::collections::HashSet;
 
-use sqlx::QueryBuilder;
 use uuid::Uuid;
 
-use super::{Connection, Dialect};
+use super::{Connection, QueryBuilder};
 
 /// Rows per statement.
 const ROWS_PER_INSERT: usize = 100;
@@ -22,8 +21,8 @@ pub async fn insert(
 ) -> sqlx::Result<HashSet<RowKey>> {
     let mut new = HashSet::with_capacity(keys.len());
     for chunk in keys.chunks(ROWS_PER_INSERT) {
-        let mut insert = QueryBuilder::<Dialect>::new("INSERT INTO import_rows (user_id, source, row_key) ");
-        insert.push_values(chunk, |mut row, key| {
+        let mut insert = QueryBuilder::new("INSERT INTO import_rows (user_id, source, row_key) ");
+        insert.push_values(chunk, |row, key| {
             row.push_bind(user_id).push_bind(source).push_bind(key.as_slice());
         });
         insert.push(" ON CONFLICT DO NOTHING RETURNING row_key");

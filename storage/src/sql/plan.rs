@@ -1,14 +1,35 @@
 //! How the database would go about a query.
 
-use sqlx::{AssertSqlSafe, Connection as _, QueryBuilder, Row};
+use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
+use tempfile::TempDir;
 
-use super::{Connection, Dialect};
+use super::{Connection, Database, DatabaseConfig, DatabaseUrl, Query};
 
-/// The steps of `query` on an empty database, a line each.
-pub(super) async fn of(query: &QueryBuilder<Dialect>) -> String {
-    let mut connection = Connection::connect("sqlite::memory:").await.unwrap();
-    sqlx::migrate!("migrations/sqlite").run(&mut connection).await.unwrap();
-    let text = format!("EXPLAIN QUERY PLAN {}", query.sql().as_str());
-    let rows = sqlx::query(AssertSqlSafe(text)).fetch_all(&mut connection).await.unwrap();
-    rows.iter().map(|row| row.get::<String, _>("detail")).collect::<Vec<_>>().join("\n")
+/// A line of a plan.
+struct Step(String);
+
+impl<'row, R> FromRow<'row, R> for Step
+where
+    R: Row,
+    usize: ColumnIndex<R>,
+    String: Decode<'row, R::Database> + Type<R::Database>,
+{
+    fn from_row(row: &'row R) -> sqlx::Result<Self> {
+        // SQLite's last column, PostgreSQL's only one.
+        row.try_get(row.columns().len() - 1).map(Self)
+    }
+}
+
+/// The steps of `statement`, a line each. On PostgreSQL, `connection` must be a transaction.
+pub(super) async fn of<Output>(statement: Query<'_, Output>, connection: &mut Connection) -> String {
+    let steps = statement.explain::<Step>().fetch_all(connection).await.unwrap();
+    steps.into_iter().map(|Step(step)| step).collect::<Vec<_>>().join("\n")
+}
+
+/// An empty SQLite database, which lasts as long as its folder.
+pub(super) async fn sqlite() -> (TempDir, Connection) {
+    let directory = tempfile::tempdir().unwrap();
+    let url = DatabaseUrl::sqlite(directory.path().join("test.db"));
+    let database = Database::open(&DatabaseConfig::new(url)).await.unwrap();
+    (directory, database.system().await.unwrap())
 }

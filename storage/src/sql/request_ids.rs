@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::Connection;
+use super::{Connection, query, query_as};
 
 /// How long a request id is remembered.
 pub const RETENTION: TimeDelta = TimeDelta::days(1);
@@ -24,14 +24,12 @@ pub async fn find(
     request_id: Uuid,
     now: DateTime<Utc>,
 ) -> sqlx::Result<Option<Made>> {
-    sqlx::query_as(
-        "SELECT method, resource_id FROM request_ids WHERE user_id = $1 AND request_id = $2 AND create_time > $3",
-    )
-    .bind(user_id)
-    .bind(request_id)
-    .bind(now - RETENTION)
-    .fetch_optional(connection)
-    .await
+    query_as("SELECT method, resource_id FROM request_ids WHERE user_id = $1 AND request_id = $2 AND create_time > $3")
+        .bind(user_id)
+        .bind(request_id)
+        .bind(now - RETENTION)
+        .fetch_optional(connection)
+        .await
 }
 
 /// Remembers what a request made, in the place of what one with the same id made long ago.
@@ -42,7 +40,7 @@ pub async fn insert(
     made: &Made,
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
-    sqlx::query(
+    query(
         "INSERT INTO request_ids (user_id, request_id, method, resource_id, create_time) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (user_id, request_id) DO UPDATE
          SET method = excluded.method, resource_id = excluded.resource_id, create_time = excluded.create_time",
@@ -57,11 +55,11 @@ pub async fn insert(
     .map(drop)
 }
 
-/// Forgets what is too old to be found. Answers how many.
-pub async fn delete_expired(connection: &mut Connection, now: DateTime<Utc>) -> sqlx::Result<u64> {
-    sqlx::query("DELETE FROM request_ids WHERE create_time <= $1")
-        .bind(now - RETENTION)
+/// Forgets what of a person's is too old to be found. Answers how many.
+pub async fn delete_expired(connection: &mut Connection, user_id: Uuid, before: DateTime<Utc>) -> sqlx::Result<u64> {
+    query("DELETE FROM request_ids WHERE user_id = $1 AND create_time <= $2")
+        .bind(user_id)
+        .bind(before)
         .execute(connection)
         .await
-        .map(|done| done.rows_affected())
 }

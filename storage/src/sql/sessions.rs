@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::Connection;
+use super::{Connection, dialects, query, query_as, query_scalar};
 
 /// A signed-in client.
 #[derive(Clone, Debug)]
@@ -23,8 +23,6 @@ pub struct Session {
 pub struct RefreshToken {
     /// The session.
     pub session_id: Uuid,
-    /// Whose session it is.
-    pub user_id: Uuid,
     /// Whether a successor has taken its place.
     pub replaced: bool,
     /// When the session ends, unless refreshed.
@@ -33,7 +31,7 @@ pub struct RefreshToken {
 
 /// Adds a session.
 pub async fn insert(connection: &mut Connection, session: &Session, now: DateTime<Utc>) -> sqlx::Result<()> {
-    sqlx::query("INSERT INTO sessions (id, user_id, user_agent, expire_time, create_time) VALUES ($1, $2, $3, $4, $5)")
+    query("INSERT INTO sessions (id, user_id, user_agent, expire_time, create_time) VALUES ($1, $2, $3, $4, $5)")
         .bind(session.id)
         .bind(session.user_id)
         .bind(&session.user_agent)
@@ -44,61 +42,104 @@ pub async fn insert(connection: &mut Connection, session: &Session, now: DateTim
         .map(drop)
 }
 
-/// Moves the end of a session.
-pub async fn extend(connection: &mut Connection, id: Uuid, expire_time: DateTime<Utc>) -> sqlx::Result<()> {
-    sqlx::query("UPDATE sessions SET expire_time = $2 WHERE id = $1")
+/// Notes the use of a session at `now` and moves its end.
+pub async fn extend(
+    connection: &mut Connection,
+    user_id: Uuid,
+    id: Uuid,
+    expire_time: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    query("UPDATE sessions SET expire_time = $3, last_use_time = $4 WHERE user_id = $1 AND id = $2")
+        .bind(user_id)
         .bind(id)
         .bind(expire_time)
+        .bind(now)
         .execute(connection)
         .await
         .map(drop)
 }
 
 /// Ends a session; its tokens go with it.
-pub async fn delete(connection: &mut Connection, id: Uuid) -> sqlx::Result<()> {
-    sqlx::query("DELETE FROM sessions WHERE id = $1").bind(id).execute(connection).await.map(drop)
-}
-
-/// Ends the sessions that nobody refreshed in time. Answers how many.
-pub async fn delete_expired(connection: &mut Connection, now: DateTime<Utc>) -> sqlx::Result<u64> {
-    sqlx::query("DELETE FROM sessions WHERE expire_time <= $1")
-        .bind(now)
-        .execute(connection)
-        .await
-        .map(|done| done.rows_affected())
-}
-
-/// A refresh token by its hash.
-pub async fn find_token(connection: &mut Connection, token_hash: &[u8]) -> sqlx::Result<Option<RefreshToken>> {
-    sqlx::query_as(
-        "SELECT session_id, user_id, replaced, expire_time FROM refresh_tokens
-         JOIN sessions ON sessions.id = refresh_tokens.session_id WHERE token_hash = $1",
-    )
-    .bind(token_hash)
-    .fetch_optional(connection)
-    .await
-}
-
-/// Adds a session's current refresh token.
-pub async fn insert_token(
-    connection: &mut Connection,
-    session_id: Uuid,
-    token_hash: &[u8],
-    now: DateTime<Utc>,
-) -> sqlx::Result<()> {
-    sqlx::query("INSERT INTO refresh_tokens (token_hash, session_id, replaced, create_time) VALUES ($1, $2, $3, $4)")
-        .bind(token_hash)
-        .bind(session_id)
-        .bind(false)
-        .bind(now)
+pub async fn delete(connection: &mut Connection, user_id: Uuid, id: Uuid) -> sqlx::Result<()> {
+    query("DELETE FROM sessions WHERE user_id = $1 AND id = $2")
+        .bind(user_id)
+        .bind(id)
         .execute(connection)
         .await
         .map(drop)
 }
 
+/// Ends a person's sessions that nobody refreshed in time. Answers how many.
+pub async fn delete_expired(connection: &mut Connection, user_id: Uuid, now: DateTime<Utc>) -> sqlx::Result<u64> {
+    query("DELETE FROM sessions WHERE user_id = $1 AND expire_time <= $2")
+        .bind(user_id)
+        .bind(now)
+        .execute(connection)
+        .await
+}
+
+/// Whose session a refresh token belongs to, by the token's hash.
+pub async fn find_user(connection: &mut Connection, token_hash: &[u8]) -> sqlx::Result<Option<Uuid>> {
+    let user_id: Option<Option<Uuid>> = query_scalar(dialects!(
+        sqlite: "SELECT user_id FROM refresh_tokens WHERE token_hash = $1",
+        postgres: "SELECT focusflow.user_of_refresh_token($1)",
+    ))
+    .bind(token_hash)
+    .fetch_optional(connection)
+    .await?;
+    Ok(user_id.flatten())
+}
+
+/// A person's refresh token by its hash, which nobody else replaces until the transaction ends.
+pub async fn lock_token(
+    connection: &mut Connection,
+    user_id: Uuid,
+    token_hash: &[u8],
+) -> sqlx::Result<Option<RefreshToken>> {
+    macro_rules! select_token {
+        ($lock:literal) => {
+            concat!(
+                "SELECT session_id, replaced, expire_time FROM refresh_tokens JOIN sessions
+                 ON sessions.user_id = refresh_tokens.user_id AND sessions.id = refresh_tokens.session_id
+                 WHERE refresh_tokens.user_id = $1 AND token_hash = $2",
+                $lock
+            )
+        };
+    }
+    query_as(dialects!(sqlite: select_token!(""), postgres: select_token!(" FOR UPDATE")))
+        .bind(user_id)
+        .bind(token_hash)
+        .fetch_optional(connection)
+        .await
+}
+
+/// Adds a session's current refresh token.
+pub async fn insert_token(
+    connection: &mut Connection,
+    user_id: Uuid,
+    session_id: Uuid,
+    token_hash: &[u8],
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    query(
+        "INSERT INTO refresh_tokens (token_hash, user_id, session_id, replaced, create_time)
+         VALUES ($1, $2, $3, $4, $5)",
+    )
+    .bind(token_hash)
+    .bind(user_id)
+    .bind(session_id)
+    .bind(false)
+    .bind(now)
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
 /// Marks a refresh token as replaced.
-pub async fn replace_token(connection: &mut Connection, token_hash: &[u8]) -> sqlx::Result<()> {
-    sqlx::query("UPDATE refresh_tokens SET replaced = $2 WHERE token_hash = $1")
+pub async fn replace_token(connection: &mut Connection, user_id: Uuid, token_hash: &[u8]) -> sqlx::Result<()> {
+    query("UPDATE refresh_tokens SET replaced = $3 WHERE user_id = $1 AND token_hash = $2")
+        .bind(user_id)
         .bind(token_hash)
         .bind(true)
         .execute(connection)

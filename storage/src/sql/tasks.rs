@@ -1,11 +1,10 @@
 //! Tasks and their tags.
 
 use chrono::{DateTime, Utc};
-use sqlx::QueryBuilder;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::{Connection, Dialect};
+use super::{Connection, QueryBuilder, query, query_as, query_scalar};
 use crate::domain::task::{Condition, Task};
 use crate::page::Position;
 
@@ -55,7 +54,7 @@ pub async fn list(connection: &mut Connection, listing: &Listing<'_>) -> sqlx::R
     listing_query(listing).build_query_as().fetch_all(connection).await
 }
 
-fn listing_query(listing: &Listing<'_>) -> QueryBuilder<Dialect> {
+fn listing_query(listing: &Listing<'_>) -> QueryBuilder<'static> {
     let mut query = QueryBuilder::new("SELECT ");
     query.push(COLUMNS).push(" FROM tasks WHERE user_id = ").push_bind(listing.user_id);
     if !listing.show_deleted {
@@ -71,7 +70,7 @@ fn listing_query(listing: &Listing<'_>) -> QueryBuilder<Dialect> {
     query
 }
 
-fn push_condition(query: &mut QueryBuilder<Dialect>, user_id: Uuid, condition: &Condition) {
+fn push_condition(query: &mut QueryBuilder<'static>, user_id: Uuid, condition: &Condition) {
     match condition {
         Condition::Status(status) => query.push(" AND status = ").push_bind(*status),
         Condition::Priority(priority) => query.push(" AND priority = ").push_bind(*priority),
@@ -90,7 +89,7 @@ fn push_condition(query: &mut QueryBuilder<Dialect>, user_id: Uuid, condition: &
 
 /// One of a person's tasks, in the trash or not.
 pub async fn find(connection: &mut Connection, user_id: Uuid, id: Uuid) -> sqlx::Result<Option<Task>> {
-    sqlx::query_as(
+    query_as(
         "SELECT id, category_id, parent_id, title, description, priority, status, estimated_minutes, logged_micros,
          due_time, tags, version, complete_time, delete_time, create_time, update_time
          FROM tasks WHERE user_id = $1 AND id = $2",
@@ -108,7 +107,7 @@ pub async fn has_ancestor(
     id: Uuid,
     ancestor_id: Uuid,
 ) -> sqlx::Result<bool> {
-    sqlx::query_scalar(
+    query_scalar(
         "WITH RECURSIVE ancestors (id, parent_id) AS (
              SELECT id, parent_id FROM tasks WHERE user_id = $1 AND id = $2
              UNION
@@ -127,9 +126,9 @@ pub async fn has_ancestor(
 /// Adds tasks with their tags.
 pub async fn insert(connection: &mut Connection, user_id: Uuid, tasks: &[Task]) -> sqlx::Result<()> {
     for chunk in tasks.chunks(ROWS_PER_INSERT) {
-        let mut insert = QueryBuilder::<Dialect>::new("INSERT INTO tasks (user_id, ");
+        let mut insert = QueryBuilder::new("INSERT INTO tasks (user_id, ");
         insert.push(COLUMNS).push(") ");
-        insert.push_values(chunk, |mut row, task| {
+        insert.push_values(chunk, |row, task| {
             row.push_bind(user_id)
                 .push_bind(task.id)
                 .push_bind(task.category_id)
@@ -157,7 +156,7 @@ pub async fn insert(connection: &mut Connection, user_id: Uuid, tasks: &[Task]) 
 
 /// Writes a task; its tags too if `tags_changed`.
 pub async fn update(connection: &mut Connection, user_id: Uuid, task: &Task, tags_changed: bool) -> sqlx::Result<()> {
-    sqlx::query(
+    query(
         "UPDATE tasks SET category_id = $3, parent_id = $4, title = $5, description = $6, priority = $7, status = $8,
          estimated_minutes = $9, due_time = $10, tags = $11, version = $12, complete_time = $13, delete_time = $14,
          update_time = $15 WHERE user_id = $1 AND id = $2",
@@ -181,7 +180,7 @@ pub async fn update(connection: &mut Connection, user_id: Uuid, task: &Task, tag
     .await?;
 
     if tags_changed {
-        sqlx::query("DELETE FROM task_tags WHERE user_id = $1 AND task_id = $2")
+        query("DELETE FROM task_tags WHERE user_id = $1 AND task_id = $2")
             .bind(user_id)
             .bind(task.id)
             .execute(&mut *connection)
@@ -195,8 +194,8 @@ async fn insert_tags(connection: &mut Connection, user_id: Uuid, tasks: &[Task])
     let rows: Vec<(Uuid, String)> =
         tasks.iter().flat_map(|task| task.tags.as_slice().iter().map(|tag| (task.id, tag.key()))).collect();
     for chunk in rows.chunks(TAGS_PER_INSERT) {
-        let mut insert = QueryBuilder::<Dialect>::new("INSERT INTO task_tags (user_id, task_id, tag) ");
-        insert.push_values(chunk, |mut row, (task_id, tag)| {
+        let mut insert = QueryBuilder::new("INSERT INTO task_tags (user_id, task_id, tag) ");
+        insert.push_values(chunk, |row, (task_id, tag)| {
             row.push_bind(user_id).push_bind(*task_id).push_bind(tag.as_str());
         });
         insert.build().persistent(chunk.len() == TAGS_PER_INSERT).execute(&mut *connection).await?;
@@ -211,7 +210,7 @@ pub async fn clear_category(
     category_id: Uuid,
     now: DateTime<Utc>,
 ) -> sqlx::Result<Vec<Uuid>> {
-    sqlx::query_scalar(
+    query_scalar(
         "UPDATE tasks SET category_id = NULL, version = version + 1, update_time = $3
          WHERE user_id = $1 AND category_id = $2 RETURNING id",
     )
@@ -224,7 +223,7 @@ pub async fn clear_category(
 
 /// Adds up a task's finished logs anew.
 pub async fn sum_logs(connection: &mut Connection, user_id: Uuid, id: Uuid, now: DateTime<Utc>) -> sqlx::Result<()> {
-    sqlx::query(
+    query(
         "UPDATE tasks SET version = version + 1, update_time = $3, logged_micros = (
              SELECT CAST(COALESCE(SUM(duration_micros), 0) AS BIGINT) FROM time_logs WHERE user_id = $1 AND task_id = $2
          ) WHERE user_id = $1 AND id = $2",
@@ -245,7 +244,7 @@ pub async fn finished(
     after: Position,
     limit: i64,
 ) -> sqlx::Result<Vec<Finished>> {
-    sqlx::query_as(
+    query_as(
         "SELECT id, title, tags, category_id, estimated_minutes, logged_micros, complete_time FROM tasks
          WHERE user_id = $1 AND (complete_time, id) > ($2, $3)
          AND complete_time IS NOT NULL AND estimated_minutes > 0 AND logged_micros > 0 AND delete_time IS NULL
@@ -259,18 +258,18 @@ pub async fn finished(
     .await
 }
 
-/// Deletes for good what has been in the trash since `before` or longer. What logs or parts still refer to stays, out
+/// Deletes for good what of a person's has been in the trash since `before` or longer. What logs or parts still refer to stays, out
 /// of sight: without it they would be different from what their person was told. Answers how many.
-pub async fn delete_trashed(connection: &mut Connection, before: DateTime<Utc>) -> sqlx::Result<u64> {
-    sqlx::query(
-        "DELETE FROM tasks WHERE delete_time <= $1
-         AND NOT EXISTS (SELECT 1 FROM time_logs WHERE time_logs.task_id = tasks.id)
-         AND NOT EXISTS (SELECT 1 FROM tasks AS parts WHERE parts.parent_id = tasks.id)",
+pub async fn delete_trashed(connection: &mut Connection, user_id: Uuid, before: DateTime<Utc>) -> sqlx::Result<u64> {
+    query(
+        "DELETE FROM tasks WHERE user_id = $1 AND delete_time <= $2
+         AND NOT EXISTS (SELECT 1 FROM time_logs WHERE time_logs.user_id = $1 AND time_logs.task_id = tasks.id)
+         AND NOT EXISTS (SELECT 1 FROM tasks AS parts WHERE parts.user_id = $1 AND parts.parent_id = tasks.id)",
     )
+    .bind(user_id)
     .bind(before)
     .execute(connection)
     .await
-    .map(|done| done.rows_affected())
 }
 
 #[cfg(test)]
@@ -298,8 +297,10 @@ mod tests {
             (vec![Condition::Parent(id)], "idx_tasks_user_create_time"),
             (vec![Condition::Status(Status::Pending), Condition::Category(id)], "idx_tasks_user_status"),
         ];
+        let (_directory, mut connection) = plan::sqlite().await;
         for (conditions, index) in cases {
-            let plan = plan::of(&listing_query(&listing(&conditions))).await;
+            let statement = listing_query(&listing(&conditions)).build();
+            let plan = plan::of(statement, &mut connection).await;
             assert!(plan.contains(index), "{conditions:?}: {plan}");
             assert!(!plan.contains("TEMP B-TREE") && !plan.contains("SCAN tasks"), "{conditions:?}: {plan}");
         }

@@ -1,10 +1,9 @@
 //! Time logs.
 
 use chrono::{DateTime, Utc};
-use sqlx::QueryBuilder;
 use uuid::Uuid;
 
-use super::{Connection, Dialect};
+use super::{Connection, QueryBuilder, query, query_as, query_scalar};
 use crate::clock::{FIRST_TIME, LAST_TIME};
 use crate::domain::time_log::{Occupied, TimeLog};
 use crate::domain::totals::LoggedTime;
@@ -46,7 +45,7 @@ pub async fn list(connection: &mut Connection, listing: &Listing) -> sqlx::Resul
     listing_query(listing).build_query_as().fetch_all(connection).await
 }
 
-fn listing_query(listing: &Listing) -> QueryBuilder<Dialect> {
+fn listing_query(listing: &Listing) -> QueryBuilder<'static> {
     let mut query = QueryBuilder::new("SELECT ");
     query.push(COLUMNS).push(" FROM time_logs WHERE user_id = ").push_bind(listing.user_id);
     if let Some(task_id) = listing.task_id {
@@ -77,19 +76,12 @@ fn listing_query(listing: &Listing) -> QueryBuilder<Dialect> {
 
 /// One of a person's logs.
 pub async fn find(connection: &mut Connection, user_id: Uuid, id: Uuid) -> sqlx::Result<Option<TimeLog>> {
-    sqlx::query_as(select_time_log!("WHERE user_id = $1 AND id = $2"))
-        .bind(user_id)
-        .bind(id)
-        .fetch_optional(connection)
-        .await
+    query_as(select_time_log!("WHERE user_id = $1 AND id = $2")).bind(user_id).bind(id).fetch_optional(connection).await
 }
 
 /// A person's running timer.
 pub async fn find_running(connection: &mut Connection, user_id: Uuid) -> sqlx::Result<Option<TimeLog>> {
-    sqlx::query_as(select_time_log!("WHERE user_id = $1 AND end_time IS NULL"))
-        .bind(user_id)
-        .fetch_optional(connection)
-        .await
+    query_as(select_time_log!("WHERE user_id = $1 AND end_time IS NULL")).bind(user_id).fetch_optional(connection).await
 }
 
 /// The logs, other than `except`, that may reach into `[start, end)`, in order: those that start in it, and the last
@@ -101,7 +93,7 @@ pub async fn around(
     end: DateTime<Utc>,
     except: Option<Uuid>,
 ) -> sqlx::Result<Vec<Occupied>> {
-    sqlx::query_as(
+    query_as(
         "SELECT id, start_time, end_time FROM time_logs
          WHERE user_id = $1 AND start_time < $3 AND id <> $4 AND start_time >= COALESCE((
              SELECT MAX(start_time) FROM time_logs
@@ -123,7 +115,7 @@ pub async fn next_start(
     time: DateTime<Utc>,
     except: Uuid,
 ) -> sqlx::Result<Option<DateTime<Utc>>> {
-    sqlx::query_scalar(
+    query_scalar(
         "SELECT start_time FROM time_logs
          WHERE user_id = $1 AND start_time > $2 AND id <> $3 AND (end_time IS NULL OR end_time > start_time)
          ORDER BY start_time LIMIT 1",
@@ -141,7 +133,7 @@ pub async fn occupied_since(
     user_id: Uuid,
     start: DateTime<Utc>,
 ) -> sqlx::Result<Vec<Occupied>> {
-    sqlx::query_as(
+    query_as(
         "SELECT id, start_time, end_time FROM time_logs
          WHERE user_id = $1 AND (end_time IS NULL OR end_time > $2) ORDER BY start_time",
     )
@@ -181,7 +173,7 @@ pub async fn finished_between(
     start: Option<DateTime<Utc>>,
     end: Option<DateTime<Utc>>,
 ) -> sqlx::Result<Vec<Finished>> {
-    sqlx::query_as(concat!(
+    query_as(concat!(
         "SELECT task_id, start_time, end_time, category_id, estimated_minutes
          FROM time_logs LEFT JOIN tasks ON tasks.id = time_logs.task_id AND tasks.user_id = $1 WHERE ",
         finished_between!()
@@ -201,7 +193,7 @@ pub async fn tags_between(
     start: Option<DateTime<Utc>>,
     end: Option<DateTime<Utc>>,
 ) -> sqlx::Result<Vec<(Uuid, String)>> {
-    sqlx::query_as(concat!(
+    query_as(concat!(
         "SELECT task_id, tag FROM task_tags WHERE user_id = $1 AND task_id IN (
              SELECT task_id FROM time_logs WHERE ",
         finished_between!(),
@@ -217,9 +209,9 @@ pub async fn tags_between(
 /// Adds finished logs. They must not overlap each other or those that are there.
 pub async fn insert(connection: &mut Connection, user_id: Uuid, logs: &[TimeLog]) -> sqlx::Result<()> {
     for chunk in logs.chunks(ROWS_PER_INSERT) {
-        let mut insert = QueryBuilder::<Dialect>::new("INSERT INTO time_logs (user_id, duration_micros, ");
+        let mut insert = QueryBuilder::new("INSERT INTO time_logs (user_id, duration_micros, ");
         insert.push(COLUMNS).push(") ");
-        insert.push_values(chunk, |mut row, log| {
+        insert.push_values(chunk, |row, log| {
             row.push_bind(user_id)
                 .push_bind(log.duration_micros())
                 .push_bind(log.id)
@@ -239,7 +231,7 @@ pub async fn insert(connection: &mut Connection, user_id: Uuid, logs: &[TimeLog]
 
 /// Adds a running timer. Answers whether it is the person's only one; if not, nothing is added.
 pub async fn insert_running(connection: &mut Connection, user_id: Uuid, log: &TimeLog) -> sqlx::Result<bool> {
-    sqlx::query(
+    query(
         "INSERT INTO time_logs (id, user_id, task_id, start_time, notes, manual, create_time, update_time)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
          ON CONFLICT (user_id) WHERE end_time IS NULL DO NOTHING",
@@ -254,12 +246,12 @@ pub async fn insert_running(connection: &mut Connection, user_id: Uuid, log: &Ti
     .bind(log.update_time)
     .execute(connection)
     .await
-    .map(|done| done.rows_affected() == 1)
+    .map(|rows| rows == 1)
 }
 
 /// Writes a log.
 pub async fn update(connection: &mut Connection, user_id: Uuid, log: &TimeLog) -> sqlx::Result<()> {
-    sqlx::query(
+    query(
         "UPDATE time_logs SET task_id = $3, start_time = $4, end_time = $5, duration_micros = $6, notes = $7,
          update_time = $8 WHERE user_id = $1 AND id = $2",
     )
@@ -278,7 +270,7 @@ pub async fn update(connection: &mut Connection, user_id: Uuid, log: &TimeLog) -
 
 /// Deletes a log.
 pub async fn delete(connection: &mut Connection, user_id: Uuid, id: Uuid) -> sqlx::Result<()> {
-    sqlx::query("DELETE FROM time_logs WHERE user_id = $1 AND id = $2")
+    query("DELETE FROM time_logs WHERE user_id = $1 AND id = $2")
         .bind(user_id)
         .bind(id)
         .execute(connection)
@@ -294,6 +286,7 @@ mod tests {
     #[tokio::test]
     async fn pages_are_read_in_order_from_an_index() {
         let (time, id) = (DateTime::UNIX_EPOCH, Uuid::nil());
+        let (_directory, mut connection) = plan::sqlite().await;
         for (task_id, bound) in [(None, None), (Some(id), None), (None, Some(time)), (Some(id), Some(time))] {
             let listing = Listing {
                 user_id: id,
@@ -303,7 +296,7 @@ mod tests {
                 after: Some(Position { time, id }),
                 limit: 50,
             };
-            let plan = plan::of(&listing_query(&listing)).await;
+            let plan = plan::of(listing_query(&listing).build(), &mut connection).await;
             assert!(plan.contains("idx_time_logs_user_date"), "{listing:?}: {plan}");
             assert!(!plan.contains("TEMP B-TREE") && !plan.contains("SCAN time_logs"), "{listing:?}: {plan}");
         }

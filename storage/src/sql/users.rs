@@ -1,9 +1,10 @@
 //! Accounts.
 
+use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::Connection;
+use super::{Connection, dialects, query, query_as, query_scalar};
 use crate::domain::text::Email;
 use crate::domain::user::User;
 
@@ -29,27 +30,47 @@ pub struct Account {
     pub password_hash: String,
 }
 
-/// A person by id.
-pub async fn find(connection: &mut Connection, id: Uuid) -> sqlx::Result<Option<User>> {
-    sqlx::query_as(select_user!("", "WHERE id = $1")).bind(id).fetch_optional(connection).await
+/// What has expired, by kind.
+#[derive(Clone, Copy, Debug)]
+pub struct Expired {
+    /// Sessions that ended until then.
+    pub sessions_before: DateTime<Utc>,
+    /// Request ids that were used until then.
+    pub requests_before: DateTime<Utc>,
+    /// Tasks that were moved to the trash until then.
+    pub trash_before: DateTime<Utc>,
 }
 
-/// An account by address, compared without case.
-pub async fn find_account(connection: &mut Connection, email: &Email) -> sqlx::Result<Option<Account>> {
-    sqlx::query_as(select_user!(", password_hash", "WHERE email_key = $1"))
-        .bind(email.key())
-        .fetch_optional(connection)
-        .await
+/// A person by id.
+pub async fn find(connection: &mut Connection, id: Uuid) -> sqlx::Result<Option<User>> {
+    query_as(select_user!("", "WHERE id = $1")).bind(id).fetch_optional(connection).await
+}
+
+/// Whose account an address is, compared without case.
+pub async fn find_id(connection: &mut Connection, email: &Email) -> sqlx::Result<Option<Uuid>> {
+    let id: Option<Option<Uuid>> = query_scalar(dialects!(
+        sqlite: "SELECT id FROM users WHERE email_key = $1",
+        postgres: "SELECT focusflow.user_of_email($1)",
+    ))
+    .bind(email.key())
+    .fetch_optional(connection)
+    .await?;
+    Ok(id.flatten())
+}
+
+/// A person's account.
+pub async fn find_account(connection: &mut Connection, id: Uuid) -> sqlx::Result<Option<Account>> {
+    query_as(select_user!(", password_hash", "WHERE id = $1")).bind(id).fetch_optional(connection).await
 }
 
 /// Adds an account. Answers whether the address was free.
 pub async fn insert(connection: &mut Connection, account: &Account) -> sqlx::Result<bool> {
     let Account { user, password_hash } = account;
-    sqlx::query(
+    query(
         "INSERT INTO users (id, email, email_key, password_hash, first_name, last_name, time_zone, day_start_minutes,
          work_start_minutes, work_end_minutes, work_weekdays, tier, email_verified, change_number, create_time,
          update_time) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, $14, $15)
-         ON CONFLICT (email_key) DO NOTHING",
+         ON CONFLICT DO NOTHING",
     )
     .bind(user.id)
     .bind(&user.email)
@@ -68,12 +89,12 @@ pub async fn insert(connection: &mut Connection, account: &Account) -> sqlx::Res
     .bind(user.update_time)
     .execute(connection)
     .await
-    .map(|done| done.rows_affected() == 1)
+    .map(|rows| rows == 1)
 }
 
 /// Writes a person's names and settings.
 pub async fn update(connection: &mut Connection, user: &User) -> sqlx::Result<()> {
-    sqlx::query(
+    query(
         "UPDATE users SET first_name = $2, last_name = $3, time_zone = $4, day_start_minutes = $5,
          work_start_minutes = $6, work_end_minutes = $7, work_weekdays = $8, update_time = $9 WHERE id = $1",
     )
@@ -89,4 +110,28 @@ pub async fn update(connection: &mut Connection, user: &User) -> sqlx::Result<()
     .execute(connection)
     .await
     .map(drop)
+}
+
+/// At most `limit` people after `after`, by id, who have sessions, request ids or trash that have expired.
+pub async fn to_sweep(
+    connection: &mut Connection,
+    expired: Expired,
+    after: Uuid,
+    limit: i64,
+) -> sqlx::Result<Vec<Uuid>> {
+    query_scalar(dialects!(
+        sqlite: "SELECT user_id FROM (
+                     SELECT user_id FROM sessions WHERE expire_time <= $1
+                     UNION SELECT user_id FROM request_ids WHERE create_time <= $2
+                     UNION SELECT user_id FROM tasks WHERE delete_time <= $3
+                 ) WHERE user_id > $4 ORDER BY user_id LIMIT $5",
+        postgres: "SELECT focusflow.users_to_sweep($1, $2, $3, $4, $5)",
+    ))
+    .bind(expired.sessions_before)
+    .bind(expired.requests_before)
+    .bind(expired.trash_before)
+    .bind(after)
+    .bind(limit)
+    .fetch_all(connection)
+    .await
 }

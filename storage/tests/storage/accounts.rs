@@ -7,7 +7,10 @@ use focusflow_proto::v1::{GetMeRequest, ListCategoriesRequest, UpdateMeRequest, 
 use tonic::{Code, Status};
 use uuid::Uuid;
 
-use crate::support::{PASSWORD_HASH, Person, World, later, refusal, update_mask, wrong_field};
+use crate::support::{
+    Backend, PASSWORD_HASH, Person, Postgres, Sqlite, World, later, refusal, update_mask, wrong_field,
+};
+use rstest::rstest;
 
 fn ada() -> User {
     User {
@@ -28,9 +31,10 @@ async fn update(person: &Person, user: User, mask: &[&str]) -> Result<User, Stat
     person.user().update_me(request).await.map(tonic::Response::into_inner)
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_new_account_has_four_categories_and_working_hours() {
-    let world = World::start().await;
+async fn a_new_account_has_four_categories_and_working_hours(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let user = register(&world, ada()).await.unwrap();
     let person = world.somebody(user.id.parse().unwrap());
 
@@ -45,9 +49,10 @@ async fn a_new_account_has_four_categories_and_working_hours() {
     assert_eq!(names, ["Health", "Learning", "Personal", "Work"]);
 }
 
+#[rstest]
 #[tokio::test]
-async fn an_address_has_one_account_whatever_its_case() {
-    let world = World::start().await;
+async fn an_address_has_one_account_whatever_its_case(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     register(&world, ada()).await.unwrap();
     let again = User { email: "ada@EXAMPLE.ORG".into(), ..ada() };
     assert_eq!(refusal(register(&world, again).await).0, Code::AlreadyExists);
@@ -59,9 +64,10 @@ async fn an_address_has_one_account_whatever_its_case() {
     assert_eq!(refusal(missing).0, Code::NotFound);
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_wrong_account_names_its_field() {
-    let world = World::start().await;
+async fn a_wrong_account_names_its_field(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let cases = [
         (User { email: "ada".into(), ..ada() }, "user.email"),
         (User { first_name: "x".repeat(101), ..ada() }, "user.first_name"),
@@ -76,9 +82,10 @@ async fn a_wrong_account_names_its_field() {
     assert_eq!(wrong_field(world.credentials().create_account(request).await), "password_hash");
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_person_changes_their_settings_and_nothing_else() {
-    let world = World::start().await;
+async fn a_person_changes_their_settings_and_nothing_else(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let before = person.user().get_me(GetMeRequest {}).await.unwrap().into_inner();
     world.clock.advance(TimeDelta::minutes(1));
@@ -98,9 +105,10 @@ async fn a_person_changes_their_settings_and_nothing_else() {
     assert_eq!((cleared.last_name.as_str(), cleared.tier), ("", before.tier));
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_mask_that_names_parts_of_the_working_hours_changes_those() {
-    let world = World::start().await;
+async fn a_mask_that_names_parts_of_the_working_hours_changes_those(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let late = WorkingHours { start_minutes: 1100, end_minutes: 1300, weekdays: vec![6] };
     let values = User { working_hours: Some(late), ..User::default() };
@@ -110,9 +118,10 @@ async fn a_mask_that_names_parts_of_the_working_hours_changes_those() {
     assert_eq!(after.weekdays, [1, 2, 3, 4, 5]);
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_wrong_setting_names_its_field() {
-    let world = World::start().await;
+async fn a_wrong_setting_names_its_field(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let zone = User { time_zone: "Nowhere".into(), ..User::default() };
     assert_eq!(wrong_field(update(&person, zone, &[]).await), "user.time_zone");
@@ -159,9 +168,10 @@ impl<'a> Session<'a> {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_refresh_token_is_good_once() {
-    let world = World::start().await;
+async fn a_refresh_token_is_good_once(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let session = Session::open(&world, &person, 1).await;
     let answer = session.rotate(1, 2).await.unwrap();
@@ -174,18 +184,20 @@ async fn a_refresh_token_is_good_once() {
     assert_eq!(refusal(session.rotate(3, 5).await), ended, "reuse ends the session for everyone");
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_session_ends_when_its_time_is_over() {
-    let world = World::start().await;
+async fn a_session_ends_when_its_time_is_over(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let session = Session::open(&world, &person, 1).await;
     world.clock.advance(TimeDelta::minutes(60));
     assert_eq!(refusal(session.rotate(1, 2).await), (Code::Unauthenticated, "REFRESH_TOKEN_EXPIRED".to_owned()));
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_session_is_ended_once_and_ending_it_again_succeeds() {
-    let world = World::start().await;
+async fn a_session_is_ended_once_and_ending_it_again_succeeds(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let session = Session::open(&world, &person, 1).await;
     for _ in 0..2 {
@@ -194,9 +206,10 @@ async fn a_session_is_ended_once_and_ending_it_again_succeeds() {
     assert_eq!(refusal(session.rotate(1, 2).await), (Code::Unauthenticated, "REFRESH_TOKEN_UNKNOWN".to_owned()));
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_wrong_session_names_its_field() {
-    let world = World::start().await;
+async fn a_wrong_session_names_its_field(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let good = CreateSessionRequest {
         session_id: Uuid::now_v7().to_string(),

@@ -4,7 +4,8 @@ use focusflow_proto::v1::{
 use tonic::{Code, Status};
 use uuid::Uuid;
 
-use crate::support::{Person, World, fact, refusal, titled, update_mask, wrong_field};
+use crate::support::{Backend, Person, Postgres, Sqlite, World, fact, refusal, titled, update_mask, wrong_field};
+use rstest::rstest;
 
 fn named(name: &str) -> Category {
     Category { name: name.into(), color: "#112233".into(), icon: "star".into(), ..Category::default() }
@@ -20,9 +21,10 @@ async fn update(person: &Person, category: Category, mask: &[&str]) -> Result<Ca
     person.categories().update_category(request).await.map(tonic::Response::into_inner)
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_name_is_there_once_whatever_its_case() {
-    let world = World::start().await;
+async fn a_name_is_there_once_whatever_its_case(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let reading = create(&person, named("Reading"), "").await.unwrap();
     assert_eq!(refusal(create(&person, named("READING"), "").await).0, Code::AlreadyExists);
@@ -31,18 +33,20 @@ async fn a_name_is_there_once_whatever_its_case() {
     create(&world.person().await, named("Reading"), "").await.unwrap();
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_request_id_creates_once() {
-    let world = World::start().await;
+async fn a_request_id_creates_once(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let request_id = Uuid::now_v7().to_string();
     let first = create(&person, named("Reading"), &request_id).await.unwrap();
     assert_eq!(create(&person, named("Reading"), &request_id).await.unwrap(), first);
 }
 
+#[rstest]
 #[tokio::test]
-async fn an_update_needs_the_current_etag_where_it_gives_one() {
-    let world = World::start().await;
+async fn an_update_needs_the_current_etag_where_it_gives_one(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let first = create(&person, named("Reading"), "").await.unwrap();
     let red = Category { color: "#FF0000".into(), ..first.clone() };
@@ -55,9 +59,10 @@ async fn an_update_needs_the_current_etag_where_it_gives_one() {
     assert_eq!(fact(&status, "current_etag"), second.etag);
 }
 
+#[rstest]
 #[tokio::test]
-async fn deleting_a_category_keeps_its_tasks() {
-    let world = World::start().await;
+async fn deleting_a_category_keeps_its_tasks(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let category = create(&person, named("Reading"), "").await.unwrap();
     let task = Task { category_id: category.id.clone(), ..titled("Read") };
@@ -73,9 +78,10 @@ async fn deleting_a_category_keeps_its_tasks() {
     assert_eq!(refusal(gone).0, Code::NotFound);
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_wrong_category_names_its_field() {
-    let world = World::start().await;
+async fn a_wrong_category_names_its_field(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     assert_eq!(wrong_field(create(&person, named(" "), "").await), "category.name");
     assert_eq!(

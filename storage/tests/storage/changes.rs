@@ -2,7 +2,8 @@ use focusflow_proto::v1::change::{Action, Resource};
 use focusflow_proto::v1::{DeleteTaskRequest, Task, WatchRequest, WatchResponse};
 use tonic::{Code, Streaming};
 
-use crate::support::{World, refusal, wrong_field};
+use crate::support::{Backend, Postgres, Sqlite, World, refusal, wrong_field};
+use rstest::rstest;
 
 /// The account and its first categories.
 const INITIAL_CHANGES: usize = 5;
@@ -12,9 +13,10 @@ async fn next(stream: &mut Streaming<WatchResponse>) -> (i64, Resource, Action) 
     (change.number, change.resource(), change.action())
 }
 
+#[rstest]
 #[tokio::test]
-async fn every_write_has_a_number_and_a_refused_one_has_none() {
-    let world = World::start().await;
+async fn every_write_has_a_number_and_a_refused_one_has_none(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let task = person.task("One").await;
     person.create_task(Task::default()).await.unwrap_err();
@@ -37,9 +39,10 @@ async fn every_write_has_a_number_and_a_refused_one_has_none() {
     assert_eq!(changes[INITIAL_CHANGES].resource_id, task.id);
 }
 
+#[rstest]
 #[tokio::test]
-async fn numbers_have_no_gap_under_writers_at_the_same_time() {
-    let world = World::start().await;
+async fn numbers_have_no_gap_under_writers_at_the_same_time(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let writers: Vec<_> = (0..8)
         .map(|writer| {
@@ -59,9 +62,10 @@ async fn numbers_have_no_gap_under_writers_at_the_same_time() {
     assert_eq!(numbers, (1..=85).collect::<Vec<i64>>());
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_watcher_resumes_after_the_last_number_it_saw() {
-    let world = World::start().await;
+async fn a_watcher_resumes_after_the_last_number_it_saw(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let mut stream = person.changes().watch(WatchRequest { since: 5 }).await.unwrap().into_inner();
     person.task("One").await;
@@ -77,9 +81,10 @@ async fn a_watcher_resumes_after_the_last_number_it_saw() {
     assert_eq!(next(&mut stream).await.0, 9);
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_watcher_sees_its_own_person_only() {
-    let world = World::start().await;
+async fn a_watcher_sees_its_own_person_only(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let (person, other) = (world.person().await, world.person().await);
     let mut stream = person.changes().watch(WatchRequest { since: 5 }).await.unwrap().into_inner();
     other.task("Theirs").await;
@@ -88,9 +93,10 @@ async fn a_watcher_sees_its_own_person_only() {
     assert_eq!((change.number, change.resource_id), (6, mine.id));
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_shutdown_ends_the_watch_and_says_so() {
-    let world = World::start().await;
+async fn a_shutdown_ends_the_watch_and_says_so(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let mut stream = person.changes().watch(WatchRequest { since: 5 }).await.unwrap().into_inner();
     person.task("One").await;
@@ -102,9 +108,10 @@ async fn a_shutdown_ends_the_watch_and_says_so() {
     assert_eq!(outcome, focusflow_mesh::drain::Outcome::Clean);
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_negative_number_is_refused() {
-    let world = World::start().await;
+async fn a_negative_number_is_refused(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     assert_eq!(wrong_field(person.changes().watch(WatchRequest { since: -1 }).await), "since");
 }

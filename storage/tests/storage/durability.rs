@@ -9,11 +9,13 @@ use focusflow_proto::internal::v1::CreateAccountRequest;
 use focusflow_proto::internal::v1::credential_service_client::CredentialServiceClient;
 use focusflow_proto::v1::{ListTasksRequest, User};
 
-use crate::support::{Machine, PASSWORD_HASH, TRUST_DOMAIN, World};
+use crate::support::{Backend, Machine, PASSWORD_HASH, Postgres, Sqlite, TRUST_DOMAIN, World};
+use rstest::rstest;
 
+#[rstest]
 #[tokio::test]
-async fn everything_is_there_after_a_restart() {
-    let world = World::start().await;
+async fn everything_is_there_after_a_restart(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let task = person.task("Kept").await;
     let running = person.start_timer(&task.id).await.unwrap();
@@ -32,9 +34,10 @@ async fn everything_is_there_after_a_restart() {
     assert_eq!(next.tasks[0].title, "Kept", "page tokens outlive the process");
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_cancelled_request_happens_as_a_whole_or_not_at_all() {
-    let world = World::start().await;
+async fn a_cancelled_request_happens_as_a_whole_or_not_at_all(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     for polls in 0..60 {
         let request = {
@@ -77,7 +80,7 @@ impl Process {
         let child = Command::new(env!("CARGO_BIN_EXE_focusflow-storage"))
             .env("STORAGE_PORT", address.port().to_string())
             .env("ADMIN_PORT", "off")
-            .env("DATABASE_URL", format!("sqlite:{}", machine.database().display()))
+            .env("DATABASE_URL", machine.database_url())
             .env("MESH_CERT_DIR", machine.certificates("storage"))
             .env("MESH_TRUST_DOMAIN", TRUST_DOMAIN)
             .stdout(Stdio::null())
@@ -109,9 +112,10 @@ impl Process {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn nothing_acknowledged_is_lost_by_kill_9() {
-    let machine = Machine::new();
+async fn nothing_acknowledged_is_lost_by_kill_9(#[values(Sqlite, Postgres)] on: Backend) {
+    let machine = Arc::new(Machine::new(on).await);
     let mut process = Process::start(&machine);
     let id = process.person().await;
     let person = crate::support::Person::through(process.gateway.clone(), id);
@@ -151,4 +155,18 @@ async fn nothing_acknowledged_is_lost_by_kill_9() {
     for task in kept {
         assert_eq!(person.get_task(&task.id).await.unwrap(), task);
     }
+}
+
+#[rstest]
+#[tokio::test]
+async fn two_processes_share_a_database(#[values(Sqlite, Postgres)] on: Backend) {
+    let one = World::start(on).await;
+    let other = one.replica().await;
+    let person = one.person().await;
+    let elsewhere = other.somebody(person.id);
+    let task = person.task("Shared").await;
+    assert_eq!(elsewhere.get_task(&task.id).await.unwrap(), task);
+
+    let (here, there) = tokio::join!(person.start_timer(&task.id), elsewhere.start_timer(&task.id));
+    assert_ne!(here.is_ok(), there.is_ok(), "one of two that start at once runs: {here:?}, {there:?}");
 }

@@ -3,7 +3,8 @@ use focusflow_proto::v1::{CompleteTaskRequest, Task};
 use tonic::Code;
 use uuid::Uuid;
 
-use crate::support::{World, refusal, titled, wrong_field};
+use crate::support::{Backend, Postgres, Sqlite, World, refusal, titled, wrong_field};
+use rstest::rstest;
 
 async fn finished(world: &World, user_id: Uuid) -> Vec<FinishedTask> {
     let request = ListFinishedTasksRequest { user_id: user_id.to_string() };
@@ -16,9 +17,10 @@ async fn finished(world: &World, user_id: Uuid) -> Vec<FinishedTask> {
     tasks
 }
 
+#[rstest]
 #[tokio::test]
-async fn finished_are_tasks_with_an_estimate_and_logged_time() {
-    let world = World::start().await;
+async fn finished_are_tasks_with_an_estimate_and_logged_time(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     for (number, (estimate, logged, done)) in
         [(30, true, true), (0, true, true), (30, false, true), (30, true, false)].into_iter().enumerate()
@@ -45,9 +47,10 @@ async fn finished_are_tasks_with_an_estimate_and_logged_time() {
     assert!(finished(&world, world.person().await.id).await.is_empty());
 }
 
+#[rstest]
 #[tokio::test]
-async fn an_outline_is_of_the_persons_own_task() {
-    let world = World::start().await;
+async fn an_outline_is_of_the_persons_own_task(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let (person, other) = (world.person().await, world.person().await);
     let task = person.create_task(Task { estimated_minutes: 25, ..titled("Mine") }).await.unwrap();
     let ask = async |user_id: String, task_id: String| {

@@ -11,7 +11,8 @@ use focusflow_proto::v1::{
 };
 use tonic::Status;
 
-use crate::support::{Person, World, at, wrong_field};
+use crate::support::{Backend, Person, Postgres, Sqlite, World, at, wrong_field};
+use rstest::rstest;
 
 const HEADER: &str = "\"X.words\",\"word_cnt\",\"description\",\"DONE\",\"date\",\"estimate\",\"actual\"\n";
 
@@ -82,9 +83,10 @@ fn spans(logs: &[TimeLog]) -> Vec<(i64, i64)> {
     logs.iter().map(|log| (log.start_time.unwrap().seconds, log.end_time.unwrap().seconds)).collect()
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_row_becomes_a_task_with_its_time() {
-    let world = World::start().await;
+async fn a_row_becomes_a_task_with_its_time(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let summary = import(&person, "\"@deep,@work\",\"1,1\",42,1,2009-04-09,1,2\nNA,NA,43,0,2009-04-10,NA,NA\n").await;
     assert_eq!(summary.counts(), (2, 0, 0));
@@ -108,9 +110,10 @@ async fn a_row_becomes_a_task_with_its_time() {
     assert_eq!(changes.last().unwrap().number, 8);
 }
 
+#[rstest]
 #[tokio::test]
-async fn importing_twice_adds_nothing_and_equal_rows_stay_apart() {
-    let world = World::start().await;
+async fn importing_twice_adds_nothing_and_equal_rows_stay_apart(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let row = "\"@a\",\"1\",1,1,2009-04-09,1,1\n";
     let rows = row.repeat(3);
@@ -121,9 +124,10 @@ async fn importing_twice_adds_nothing_and_equal_rows_stay_apart() {
     assert_eq!(import(&world.person().await, &rows).await.counts(), (3, 0, 0));
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_days_logs_are_laid_back_to_back_around_what_is_there() {
-    let world = World::start().await;
+async fn a_days_logs_are_laid_back_to_back_around_what_is_there(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let own = person.log("", "2009-04-09T08:00:00Z", "2009-04-09T09:00:00Z").await.unwrap();
     let rows = "@a,1,1,1,2009-04-09,1,2\n@a,1,2,1,2009-04-09,1,1\n@a,1,3,1,2009-04-09,1,0.4\n";
@@ -144,9 +148,10 @@ async fn a_days_logs_are_laid_back_to_back_around_what_is_there() {
     assert!(spans(&logs(&person).await).contains(&times("2009-04-09T08:00:00Z", "2009-04-09T08:50:00Z")));
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_day_that_overflows_goes_on_in_the_next_without_overlap() {
-    let world = World::start().await;
+async fn a_day_that_overflows_goes_on_in_the_next_without_overlap(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     import(&person, "@a,1,1,1,2009-04-09,1,60\n@a,1,2,1,2009-04-10,1,2\n@a,1,3,1,2009-04-09,1,2\n").await;
     let spans = spans(&logs(&person).await);
@@ -154,9 +159,10 @@ async fn a_day_that_overflows_goes_on_in_the_next_without_overlap() {
     assert!(spans.windows(2).all(|pair| pair[0].1 == pair[1].0), "{spans:?}");
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_broken_line_is_reported_with_line_and_column_and_skipped() {
-    let world = World::start().await;
+async fn a_broken_line_is_reported_with_line_and_column_and_skipped(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let rows = "@a,1,1,1,2009-04-09,1,1\n\
                 @a,1,2,1,2009-04-09,1\n\
@@ -175,9 +181,10 @@ async fn a_broken_line_is_reported_with_line_and_column_and_skipped() {
     assert_eq!(import(&person, rows).await.counts(), (0, 2, 4));
 }
 
+#[rstest]
 #[tokio::test]
-async fn the_file_may_be_cut_anywhere() {
-    let world = World::start().await;
+async fn the_file_may_be_cut_anywhere(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let file = format!("{HEADER}\"@tüte,@\"\"x\"\"\",\"1,1\",1,1,2009-04-09,1,1\n\"@ü\",\"1\",2,0,2009-04-10,0.5,NA");
     for piece_length in [1, 2, 3, 7] {
         let person = world.person().await;
@@ -186,9 +193,10 @@ async fn the_file_may_be_cut_anywhere() {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn ten_thousand_rows_come_in_batches_and_answer_in_lists_and_totals() {
-    let world = World::start().await;
+async fn ten_thousand_rows_come_in_batches_and_answer_in_lists_and_totals(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let first: chrono::NaiveDate = "2010-01-01".parse().unwrap();
     let mut rows = String::new();
@@ -219,9 +227,10 @@ async fn ten_thousand_rows_come_in_batches_and_answer_in_lists_and_totals() {
     assert_eq!(person.list_tasks(filtered).await.unwrap().tasks.len(), 50);
 }
 
+#[rstest]
 #[tokio::test]
-async fn writes_of_the_person_go_on_during_an_import() {
-    let world = World::start().await;
+async fn writes_of_the_person_go_on_during_an_import(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let mut rows = String::new();
     for number in 0..3_000 {
@@ -261,9 +270,10 @@ async fn writes_of_the_person_go_on_during_an_import() {
     assert!(spans.windows(2).all(|pair| pair[0].1 <= pair[1].0), "no two logs overlap");
 }
 
+#[rstest]
 #[tokio::test]
-async fn what_was_reported_stays_when_the_stream_breaks() {
-    let world = World::start().await;
+async fn what_was_reported_stays_when_the_stream_breaks(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let mut rows = HEADER.to_owned();
     for number in 0..1_500 {
@@ -280,9 +290,10 @@ async fn what_was_reported_stays_when_the_stream_breaks() {
     assert!(import(&person, rows.strip_prefix(HEADER).unwrap()).await.progress.rows_known >= reported);
 }
 
+#[rstest]
 #[tokio::test]
-async fn what_is_no_such_file_is_refused() {
-    let world = World::start().await;
+async fn what_is_no_such_file_is_refused(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let refused = async |messages: Vec<ImportRequest>| wrong_field(send(&person, messages).await);
     assert_eq!(refused(vec![]).await, "source");

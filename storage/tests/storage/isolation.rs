@@ -11,16 +11,18 @@ use focusflow_proto::v1::{
 };
 use tonic::{Code, Request, Status};
 
-use crate::support::{World, titled};
+use crate::support::{Backend, Postgres, Sqlite, World, titled};
+use rstest::rstest;
 
 #[track_caller]
 fn assert_not_found<T: std::fmt::Debug>(result: Result<T, Status>) {
     assert_eq!(result.unwrap_err().code(), Code::NotFound);
 }
 
+#[rstest]
 #[tokio::test]
-async fn what_is_another_persons_is_not_found_by_any_rpc() {
-    let world = World::start().await;
+async fn what_is_another_persons_is_not_found_by_any_rpc(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let (person, thief) = (world.person().await, world.person().await);
     let categories = person.categories().list_categories(ListCategoriesRequest {}).await.unwrap().into_inner();
     let category = categories.categories[0].id.clone();
@@ -66,9 +68,10 @@ async fn what_is_another_persons_is_not_found_by_any_rpc() {
     assert_eq!(person.get_task(&task).await.unwrap().title, "Mine");
 }
 
+#[rstest]
 #[tokio::test]
-async fn only_the_gateway_and_impersonators_speak_for_a_person() {
-    let world = World::start().await;
+async fn only_the_gateway_and_impersonators_speak_for_a_person(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let id = world.person().await.id;
     for account in ["gateway", "developer"] {
         let me = world.through(account, id).user().get_me(GetMeRequest {}).await.unwrap().into_inner();
@@ -80,9 +83,10 @@ async fn only_the_gateway_and_impersonators_speak_for_a_person() {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn internal_rpcs_are_for_the_service_that_they_were_made_for() {
-    let world = World::start().await;
+async fn internal_rpcs_are_for_the_service_that_they_were_made_for(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let find = || FindAccountRequest { email: "ada@example.org".into() };
     for (account, code) in
         [("gateway", Code::NotFound), ("developer", Code::PermissionDenied), ("ai", Code::PermissionDenied)]

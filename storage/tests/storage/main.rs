@@ -1,6 +1,6 @@
-//! The storage service as its callers meet it: over real mTLS, on a real SQLite file.
+//! The storage service as its callers meet it: over real mTLS, on a real database: SQLite and PostgreSQL must give the same answers.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up has failed")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot be set up has failed")]
 
 mod accounts;
 mod categories;

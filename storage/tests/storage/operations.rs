@@ -3,7 +3,8 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::World;
+use crate::support::{Backend, Postgres, Sqlite, World};
+use rstest::rstest;
 
 async fn probe(world: &World, path: &str) -> (String, String) {
     let mut connection = TcpStream::connect(world.admin).await.unwrap();
@@ -15,9 +16,10 @@ async fn probe(world: &World, path: &str) -> (String, String) {
     (head.lines().next().unwrap().to_owned(), body.to_owned())
 }
 
+#[rstest]
 #[tokio::test]
-async fn health_tells_of_the_database() {
-    let world = World::start().await;
+async fn health_tells_of_the_database(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     world.person().await;
     // Readiness follows the first check, which has begun.
     while !probe(&world, "/readyz").await.0.contains("200") {
@@ -30,9 +32,10 @@ async fn health_tells_of_the_database() {
     assert_eq!(health["services"]["database"]["status"], "healthy");
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_shutdown_without_work_is_clean() {
-    let world = World::start().await;
+async fn a_shutdown_without_work_is_clean(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     world.person().await;
     assert_eq!(world.stop().await.1, Outcome::Clean);
 }

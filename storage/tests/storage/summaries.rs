@@ -1,7 +1,8 @@
 use focusflow_proto::v1::summarize_time_logs_request::GroupBy;
 use focusflow_proto::v1::{SummarizeTimeLogsRequest, Task, TimeTotal, UpdateMeRequest, User};
 
-use crate::support::{Person, World, at, titled, wrong_field};
+use crate::support::{Backend, Person, Postgres, Sqlite, World, at, titled, wrong_field};
+use rstest::rstest;
 
 async fn totals(person: &Person, group_by: GroupBy) -> Vec<TimeTotal> {
     let request = SummarizeTimeLogsRequest { group_by: group_by.into(), ..SummarizeTimeLogsRequest::default() };
@@ -12,9 +13,10 @@ fn keys_and_minutes(totals: &[TimeTotal]) -> Vec<(&str, f64)> {
     totals.iter().map(|total| (total.key.as_str(), total.minutes)).collect()
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_log_across_midnight_counts_on_both_local_days() {
-    let world = World::start().await;
+async fn a_log_across_midnight_counts_on_both_local_days(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     // 23:30 to 01:00 in Berlin.
     person.log("", "2026-06-10T21:30:00Z", "2026-06-10T23:00:00Z").await.unwrap();
@@ -26,9 +28,10 @@ async fn a_log_across_midnight_counts_on_both_local_days() {
     assert_eq!(keys_and_minutes(&later_day), [("2026-06-10", 90.0)], "the night belongs to the evening");
 }
 
+#[rstest]
 #[tokio::test]
-async fn totals_are_kept_by_week_month_tag_category_and_task() {
-    let world = World::start().await;
+async fn totals_are_kept_by_week_month_tag_category_and_task(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let categories = person.categories().list_categories(focusflow_proto::v1::ListCategoriesRequest {}).await.unwrap();
     let category_id = categories.into_inner().categories[0].id.clone();
@@ -57,9 +60,10 @@ async fn totals_are_kept_by_week_month_tag_category_and_task() {
     assert_eq!(keys_and_minutes(&tasks), [(second.id.as_str(), 60.0), (first.id.as_str(), 40.0), ("", 5.0)]);
 }
 
+#[rstest]
 #[tokio::test]
-async fn only_the_part_within_the_bounds_counts() {
-    let world = World::start().await;
+async fn only_the_part_within_the_bounds_counts(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     person.log("", "2026-06-10T08:00:00Z", "2026-06-10T10:00:00Z").await.unwrap();
     person.log("", "2026-06-10T10:00:00Z", "2026-06-10T11:00:00Z").await.unwrap();
@@ -73,9 +77,10 @@ async fn only_the_part_within_the_bounds_counts() {
     assert_eq!(totals[0].log_count, 2);
 }
 
+#[rstest]
 #[tokio::test]
-async fn wrong_bounds_are_named() {
-    let world = World::start().await;
+async fn wrong_bounds_are_named(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let noon = Some(at("2026-06-10T12:00:00Z"));
     let empty = SummarizeTimeLogsRequest { start_time: noon, end_time: noon, group_by: 0 };

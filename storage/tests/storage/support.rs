@@ -1,4 +1,6 @@
-//! A small mesh: the real storage service on a file of its own, callers of any service account, people who use it.
+//! A small mesh: the real storage service on a database of its own, callers of any service account, people who use it.
+
+mod database;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -25,7 +27,7 @@ use focusflow_proto::v1::time_log_service_client::TimeLogServiceClient;
 use focusflow_proto::v1::user_service_client::UserServiceClient;
 use focusflow_storage::Config;
 use focusflow_storage::clock::ManualClock;
-use focusflow_storage::sql::DatabaseUrl;
+use focusflow_storage::sql::DatabaseConfig;
 use prost_types::{FieldMask, Timestamp};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -33,6 +35,10 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
 use uuid::Uuid;
+
+pub(crate) use self::database::Backend;
+pub(crate) use self::database::Backend::{Postgres, Sqlite};
+use self::database::TestDatabase;
 
 pub(crate) const TRUST_DOMAIN: &str = "focusflow.test";
 pub(crate) const PASSWORD_HASH: &str = "$argon2id$v=19$m=8,t=1,p=1$c2FsdA$aGFzaA";
@@ -44,11 +50,12 @@ pub(crate) const NOW: &str = "2026-06-15T10:00:00Z";
 pub(crate) struct Machine {
     authority: DevelopmentCa,
     directory: TempDir,
+    database: TestDatabase,
 }
 
 /// A running storage service.
 pub(crate) struct World {
-    pub(crate) machine: Machine,
+    pub(crate) machine: Arc<Machine>,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) admin: SocketAddr,
     address: SocketAddr,
@@ -78,11 +85,12 @@ impl tonic::service::Interceptor for OnBehalfOf {
 }
 
 impl Machine {
-    pub(crate) fn new() -> Self {
+    pub(crate) async fn new(on: Backend) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let domain: TrustDomain = TRUST_DOMAIN.parse().unwrap();
         let authority = DevelopmentCa::create(directory.path().join("ca"), &domain, SystemTime::now()).unwrap();
-        Self { authority, directory }
+        let database = TestDatabase::create(on, directory.path()).await;
+        Self { authority, directory, database }
     }
 
     pub(crate) fn certificates(&self, account: &str) -> PathBuf {
@@ -91,8 +99,9 @@ impl Machine {
         directory
     }
 
-    pub(crate) fn database(&self) -> PathBuf {
-        self.directory.path().join("data").join("focusflow.db")
+    /// What `DATABASE_URL` says.
+    pub(crate) fn database_url(&self) -> &str {
+        &self.database.url
     }
 
     pub(crate) fn channel(&self, account: &str, address: SocketAddr) -> Channel {
@@ -111,17 +120,22 @@ impl Machine {
                 trust_domain: TRUST_DOMAIN.parse().unwrap(),
                 impersonators: ["developer".to_owned()].into(),
             },
-            database: DatabaseUrl::sqlite(self.database()),
+            database: DatabaseConfig::new(self.database_url().parse().unwrap()),
         }
     }
 }
 
 impl World {
-    pub(crate) async fn start() -> Self {
-        Self::start_on(Machine::new()).await
+    pub(crate) async fn start(on: Backend) -> Self {
+        Self::start_on(Arc::new(Machine::new(on).await)).await
     }
 
-    pub(crate) async fn start_on(machine: Machine) -> Self {
+    /// Another process beside this one, on the same database.
+    pub(crate) async fn replica(&self) -> Self {
+        Self::start_on(Arc::clone(&self.machine)).await
+    }
+
+    pub(crate) async fn start_on(machine: Arc<Machine>) -> Self {
         let clock = Arc::new(ManualClock::new(NOW.parse().unwrap()));
         let storage = focusflow_storage::build_with(machine.config(), Arc::clone(&clock) as _).await.unwrap();
         let (shutdown, drain) = drain::channel(DrainConfig::default(), storage.health().clone());
@@ -132,7 +146,7 @@ impl World {
     }
 
     /// Shuts down as a signal would.
-    pub(crate) async fn stop(self) -> (Machine, Outcome) {
+    pub(crate) async fn stop(self) -> (Arc<Machine>, Outcome) {
         let Self { machine, gateway, shutdown, server, .. } = self;
         drop(gateway);
         let outcome = shutdown.drain().await;

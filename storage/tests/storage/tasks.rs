@@ -7,7 +7,8 @@ use focusflow_proto::v1::{
 use tonic::{Code, Status};
 use uuid::Uuid;
 
-use crate::support::{NOW, Person, World, at, fact, refusal, titled, wrong_field};
+use crate::support::{Backend, NOW, Person, Postgres, Sqlite, World, at, fact, refusal, titled, wrong_field};
+use rstest::rstest;
 
 async fn complete(person: &Person, id: &str, etag: &str) -> Result<Task, Status> {
     let request = CompleteTaskRequest { id: id.into(), etag: etag.into() };
@@ -23,9 +24,10 @@ async fn undelete(person: &Person, id: &str) -> Result<Task, Status> {
     person.tasks().undelete_task(request).await.map(tonic::Response::into_inner)
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_new_task_has_defaults_and_what_the_server_sets() {
-    let world = World::start().await;
+async fn a_new_task_has_defaults_and_what_the_server_sets(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let given = Task {
         id: "mine".into(),
@@ -47,9 +49,10 @@ async fn a_new_task_has_defaults_and_what_the_server_sets() {
     assert_eq!(person.get_task(&task.id).await.unwrap(), task);
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_wrong_task_names_its_field() {
-    let world = World::start().await;
+async fn a_wrong_task_names_its_field(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let cases = [
         (titled(""), "task.title"),
@@ -79,9 +82,10 @@ async fn a_wrong_task_names_its_field() {
     assert_eq!(wrong_field(unnamed), "task.id");
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_request_id_creates_once_within_a_day() {
-    let world = World::start().await;
+async fn a_request_id_creates_once_within_a_day(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let request_id = Uuid::now_v7().to_string();
     let request = || CreateTaskRequest { task: Some(titled("Once")), request_id: request_id.clone() };
@@ -98,9 +102,10 @@ async fn a_request_id_creates_once_within_a_day() {
     assert_eq!(wrong_field(person.time_logs().start_time_log(other).await), "request_id");
 }
 
+#[rstest]
 #[tokio::test]
-async fn requests_with_one_request_id_at_the_same_time_create_once() {
-    let world = World::start().await;
+async fn requests_with_one_request_id_at_the_same_time_create_once(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let request_id = Uuid::now_v7().to_string();
     let requests: Vec<_> = (0..8)
@@ -119,9 +124,10 @@ async fn requests_with_one_request_id_at_the_same_time_create_once() {
     assert_eq!(ids.len(), 1);
 }
 
+#[rstest]
 #[tokio::test]
-async fn an_update_takes_what_its_mask_names() {
-    let world = World::start().await;
+async fn an_update_takes_what_its_mask_names(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let task = Task { description: "Long".into(), tags: vec!["a".into()], estimated_minutes: 30, ..titled("Old") };
     let task = person.create_task(task).await.unwrap();
@@ -140,9 +146,10 @@ async fn an_update_takes_what_its_mask_names() {
     assert_eq!(wrong_field::<()>(Err(status)), "update_mask");
 }
 
+#[rstest]
 #[tokio::test]
-async fn an_update_that_changes_nothing_writes_nothing() {
-    let world = World::start().await;
+async fn an_update_that_changes_nothing_writes_nothing(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let task = person.task("Same").await;
     world.clock.advance(TimeDelta::minutes(1));
@@ -150,9 +157,10 @@ async fn an_update_that_changes_nothing_writes_nothing() {
     assert_eq!(person.update_task(values, &["title"]).await.unwrap(), task);
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_write_with_a_stale_etag_is_aborted_and_told_the_current_one() {
-    let world = World::start().await;
+async fn a_write_with_a_stale_etag_is_aborted_and_told_the_current_one(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let first = person.task("One").await;
     let second = person.update_task(Task { title: "Two".into(), ..first.clone() }, &["title"]).await.unwrap();
@@ -168,9 +176,10 @@ async fn a_write_with_a_stale_etag_is_aborted_and_told_the_current_one() {
     assert_eq!(person.get_task(&first.id).await.unwrap(), second);
 }
 
+#[rstest]
 #[tokio::test]
-async fn completing_a_completed_task_changes_nothing() {
-    let world = World::start().await;
+async fn completing_a_completed_task_changes_nothing(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let task = person.task("Do").await;
     let done = complete(&person, &task.id, &task.etag).await.unwrap();
@@ -183,9 +192,10 @@ async fn completing_a_completed_task_changes_nothing() {
     assert_eq!((reopened.status(), reopened.complete_time), (TaskStatus::Pending, None));
 }
 
+#[rstest]
 #[tokio::test]
-async fn completing_a_task_stops_its_timer_and_no_other() {
-    let world = World::start().await;
+async fn completing_a_task_stops_its_timer_and_no_other(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let (task, other) = (person.task("Timed").await, person.task("Other").await);
     let log = person.start_timer(&task.id).await.unwrap();
@@ -200,9 +210,12 @@ async fn completing_a_task_stops_its_timer_and_no_other() {
     assert!(person.time_logs().get_time_log(request).await.unwrap().into_inner().end_time.is_some());
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_timer_that_was_started_after_completion_runs_on_when_the_task_is_edited() {
-    let world = World::start().await;
+async fn a_timer_that_was_started_after_completion_runs_on_when_the_task_is_edited(
+    #[values(Sqlite, Postgres)] on: Backend,
+) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let task = person.task("Done").await;
     complete(&person, &task.id, "").await.unwrap();
@@ -212,9 +225,10 @@ async fn a_timer_that_was_started_after_completion_runs_on_when_the_task_is_edit
     person.stop_timer().await.expect("still running");
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_deleted_task_is_gone_until_it_is_taken_back() {
-    let world = World::start().await;
+async fn a_deleted_task_is_gone_until_it_is_taken_back(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let task = person.task("Gone").await;
     delete(&person, &task.id).await.unwrap();
@@ -232,9 +246,10 @@ async fn a_deleted_task_is_gone_until_it_is_taken_back() {
     assert_eq!(refusal(undelete(&person, &task.id).await).0, Code::NotFound);
 }
 
+#[rstest]
 #[tokio::test]
-async fn deleting_a_task_stops_its_timer_and_keeps_the_time() {
-    let world = World::start().await;
+async fn deleting_a_task_stops_its_timer_and_keeps_the_time(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let task = person.task("Timed").await;
     person.start_timer(&task.id).await.unwrap();
@@ -244,9 +259,10 @@ async fn deleting_a_task_stops_its_timer_and_keeps_the_time() {
     assert_eq!(undelete(&person, &task.id).await.unwrap().actual_minutes, 10);
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_task_is_not_a_part_of_itself() {
-    let world = World::start().await;
+async fn a_task_is_not_a_part_of_itself(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let whole = person.task("Whole").await;
     let part = person.create_task(Task { parent_id: whole.id.clone(), ..titled("Part") }).await.unwrap();
@@ -257,9 +273,10 @@ async fn a_task_is_not_a_part_of_itself() {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn pages_show_every_task_once_newest_first() {
-    let world = World::start().await;
+async fn pages_show_every_task_once_newest_first(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     for number in 0..25 {
         person.task(&number.to_string()).await;
@@ -284,9 +301,10 @@ async fn pages_show_every_task_once_newest_first() {
     assert_eq!(titles, expected);
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_page_token_that_is_forged_or_of_another_query_or_person_is_refused() {
-    let world = World::start().await;
+async fn a_page_token_that_is_forged_or_of_another_query_or_person_is_refused(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let (person, other) = (world.person().await, world.person().await);
     for person in [&person, &other] {
         person.task("One").await;
@@ -306,9 +324,10 @@ async fn a_page_token_that_is_forged_or_of_another_query_or_person_is_refused() 
     assert_eq!(wrong_field(other.list_tasks(with(token)).await), "page_token");
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_filter_shows_what_it_says_and_refuses_what_it_does_not_know() {
-    let world = World::start().await;
+async fn a_filter_shows_what_it_says_and_refuses_what_it_does_not_know(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let high = Task { priority: Priority::High.into(), tags: vec!["Deep".into()], ..titled("High") };
     let high = person.create_task(high).await.unwrap();
@@ -338,9 +357,10 @@ async fn a_filter_shows_what_it_says_and_refuses_what_it_does_not_know() {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn what_is_declared_but_not_built_yet_says_so() {
-    let world = World::start().await;
+async fn what_is_declared_but_not_built_yet_says_so(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let postponed = person.tasks().postpone_task(PostponeTaskRequest::default()).await;
     assert_eq!(refusal(postponed).0, Code::Unimplemented);

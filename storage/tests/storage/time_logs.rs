@@ -6,7 +6,10 @@ use focusflow_proto::v1::{
 use tonic::{Code, Status};
 use uuid::Uuid;
 
-use crate::support::{NOW, Person, World, at, fact, later, refusal, update_mask, wrong_field};
+use crate::support::{
+    Backend, NOW, Person, Postgres, Sqlite, World, at, fact, later, refusal, update_mask, wrong_field,
+};
+use rstest::rstest;
 
 async fn update(person: &Person, time_log: TimeLog, mask: &[&str]) -> Result<TimeLog, Status> {
     let request = UpdateTimeLogRequest {
@@ -21,9 +24,10 @@ async fn list(person: &Person, request: ListTimeLogsRequest) -> ListTimeLogsResp
     person.time_logs().list_time_logs(request).await.unwrap().into_inner()
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_timer_runs_from_start_to_stop() {
-    let world = World::start().await;
+async fn a_timer_runs_from_start_to_stop(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let task = person.task("Timed").await;
     let started = person.start_timer(&task.id).await.unwrap();
@@ -40,9 +44,10 @@ async fn a_timer_runs_from_start_to_stop() {
     assert_eq!(refusal(none).0, Code::NotFound);
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_second_timer_is_refused_and_told_of_the_first() {
-    let world = World::start().await;
+async fn a_second_timer_is_refused_and_told_of_the_first(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let first = person.start_timer("").await.unwrap();
     let status = person.start_timer("").await.unwrap_err();
@@ -51,9 +56,10 @@ async fn a_second_timer_is_refused_and_told_of_the_first() {
     world.person().await.start_timer("").await.unwrap();
 }
 
+#[rstest]
 #[tokio::test]
-async fn of_many_devices_that_start_at_once_one_does() {
-    let world = World::start().await;
+async fn of_many_devices_that_start_at_once_one_does(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let devices: Vec<_> = (0..10)
         .map(|_| {
@@ -73,9 +79,10 @@ async fn of_many_devices_that_start_at_once_one_does() {
     assert!(refused.iter().all(|id| *id == started[0]), "each refusal names the one that runs");
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_start_with_one_request_id_starts_once() {
-    let world = World::start().await;
+async fn a_start_with_one_request_id_starts_once(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let request = StartTimeLogRequest { request_id: Uuid::now_v7().to_string(), ..StartTimeLogRequest::default() };
     let first = person.time_logs().start_time_log(request.clone()).await.unwrap().into_inner();
@@ -83,9 +90,10 @@ async fn a_start_with_one_request_id_starts_once() {
     assert_eq!(again, first);
 }
 
+#[rstest]
 #[tokio::test]
-async fn only_the_timer_that_is_named_is_stopped() {
-    let world = World::start().await;
+async fn only_the_timer_that_is_named_is_stopped(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let stop = async |id: &str| {
         let request = StopTimeLogRequest { id: id.into() };
@@ -100,9 +108,10 @@ async fn only_the_timer_that_is_named_is_stopped() {
     assert_eq!(stop(&running.id).await.unwrap().id, running.id);
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_log_that_would_overlap_is_refused_and_told_of_the_other() {
-    let world = World::start().await;
+async fn a_log_that_would_overlap_is_refused_and_told_of_the_other(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let morning = person.log("", "2026-06-15T08:00:00Z", "2026-06-15T09:00:00Z").await.unwrap();
     assert!(morning.manual);
@@ -119,9 +128,10 @@ async fn a_log_that_would_overlap_is_refused_and_told_of_the_other() {
     world.person().await.log("", "2026-06-15T08:00:00Z", "2026-06-15T09:00:00Z").await.unwrap();
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_running_timer_overlaps_what_comes_after_its_start() {
-    let world = World::start().await;
+async fn a_running_timer_overlaps_what_comes_after_its_start(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let running = person.start_timer("").await.unwrap();
     let status = person.log("", "2026-06-15T11:00:00Z", "2026-06-15T12:00:00Z").await.unwrap_err();
@@ -129,9 +139,10 @@ async fn a_running_timer_overlaps_what_comes_after_its_start() {
     person.log("", "2026-06-15T09:00:00Z", NOW).await.unwrap();
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_timer_does_not_start_within_a_log() {
-    let world = World::start().await;
+async fn a_timer_does_not_start_within_a_log(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let around = person.log("", "2026-06-15T09:30:00Z", "2026-06-15T10:30:00Z").await.unwrap();
     let status = person.start_timer("").await.unwrap_err();
@@ -139,9 +150,10 @@ async fn a_timer_does_not_start_within_a_log() {
     assert_eq!(refusal(person.stop_timer().await).1, "TIMER_NOT_RUNNING", "a refused start leaves nothing");
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_timer_ends_where_a_log_entered_ahead_of_time_begins() {
-    let world = World::start().await;
+async fn a_timer_ends_where_a_log_entered_ahead_of_time_begins(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     person.log("", "2026-06-15T10:30:00Z", "2026-06-15T11:00:00Z").await.unwrap();
     person.start_timer("").await.unwrap();
@@ -149,9 +161,10 @@ async fn a_timer_ends_where_a_log_entered_ahead_of_time_begins() {
     assert_eq!(person.stop_timer().await.unwrap().end_time, Some(at("2026-06-15T10:30:00Z")));
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_timer_does_not_end_at_a_log_that_takes_no_time() {
-    let world = World::start().await;
+async fn a_timer_does_not_end_at_a_log_that_takes_no_time(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     person.start_timer("").await.unwrap();
     world.clock.advance(TimeDelta::hours(-1));
@@ -163,9 +176,10 @@ async fn a_timer_does_not_end_at_a_log_that_takes_no_time() {
     assert_eq!(person.stop_timer().await.unwrap().end_time, Some(later(60)));
 }
 
+#[rstest]
 #[tokio::test]
-async fn trimming_keeps_the_part_that_is_free() {
-    let world = World::start().await;
+async fn trimming_keeps_the_part_that_is_free(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     person.log("", "2026-06-15T08:00:00Z", "2026-06-15T09:00:00Z").await.unwrap();
     let trim = async |start: &str, end: &str| person.log_with("", start, end, OverlapPolicy::Trim).await;
@@ -176,9 +190,10 @@ async fn trimming_keeps_the_part_that_is_free() {
     assert_eq!(refusal(nothing_free).1, "TIME_LOG_OVERLAP");
 }
 
+#[rstest]
 #[tokio::test]
-async fn changing_a_log_adds_its_task_up_anew() {
-    let world = World::start().await;
+async fn changing_a_log_adds_its_task_up_anew(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let (first, second) = (person.task("First").await, person.task("Second").await);
     let log = person.log(&first.id, "2026-06-15T08:00:00Z", "2026-06-15T09:00:00Z").await.unwrap();
@@ -200,9 +215,10 @@ async fn changing_a_log_adds_its_task_up_anew() {
     assert_eq!(refusal(gone).0, Code::NotFound);
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_log_is_moved_only_to_where_it_is_free() {
-    let world = World::start().await;
+async fn a_log_is_moved_only_to_where_it_is_free(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let log = person.log("", "2026-06-15T08:00:00Z", "2026-06-15T09:00:00Z").await.unwrap();
     let other = person.log("", "2026-06-15T09:00:00Z", "2026-06-15T10:00:00Z").await.unwrap();
@@ -213,9 +229,10 @@ async fn a_log_is_moved_only_to_where_it_is_free() {
     assert_eq!(update(&person, earlier.clone(), &["start_time"]).await.unwrap().start_time, earlier.start_time);
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_running_timer_can_be_ended_and_not_be_made_to_run_again() {
-    let world = World::start().await;
+async fn a_running_timer_can_be_ended_and_not_be_made_to_run_again(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let task = person.task("Timed").await;
     let running = person.start_timer(&task.id).await.unwrap();
@@ -226,9 +243,10 @@ async fn a_running_timer_can_be_ended_and_not_be_made_to_run_again() {
     assert_eq!(wrong_field(again), "time_log.end_time");
 }
 
+#[rstest]
 #[tokio::test]
-async fn logs_are_listed_latest_first_by_interval_and_task() {
-    let world = World::start().await;
+async fn logs_are_listed_latest_first_by_interval_and_task(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let task = person.task("Timed").await;
     for hour in 0..6 {
@@ -255,9 +273,10 @@ async fn logs_are_listed_latest_first_by_interval_and_task() {
     assert_eq!(second.next_page_token, "");
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_wrong_log_names_its_field() {
-    let world = World::start().await;
+async fn a_wrong_log_names_its_field(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
     let person = world.person().await;
     let good = TimeLog { start_time: Some(later(-60)), end_time: Some(later(0)), ..TimeLog::default() };
     let cases = [

@@ -30,7 +30,7 @@ pub(super) async fn summarize(
     }
     let group_by = group_by(request.group_by)?;
 
-    let mut snapshot = store.database.snapshot().await?;
+    let mut snapshot = store.database.snapshot(user_id).await?;
     let user = users::find(&mut snapshot, user_id).await?.ok_or_else(|| Error::not_found("user", user_id))?;
     let found = time_logs::finished_between(&mut snapshot, user_id, start, end).await?;
     let tags = match group_by {
