@@ -6,9 +6,19 @@ use std::process::Command;
 
 use crate::harness::BINARY;
 
-/// The tour without the blocks that need grpcurl, which needs Go; `make conformance` runs those too.
 #[test]
 fn the_tour_of_the_readme_works_when_pasted() {
+    take_the_tour(None);
+}
+
+#[test]
+fn the_tour_works_on_postgresql_too() {
+    let url = std::env::var("TEST_POSTGRES_URL").expect("run by `make test` or scripts/with-databases");
+    take_the_tour(Some(&url));
+}
+
+/// The tour without the blocks that need grpcurl, which needs Go; `make conformance` runs those too.
+fn take_the_tour(database_url: Option<&str>) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     assert!(root.join("node_modules/.bin/buf").exists(), "run `npm ci` in the root folder first, as `make test` does");
     let home = tempfile::tempdir().unwrap();
@@ -18,6 +28,7 @@ fn the_tour_of_the_readme_works_when_pasted() {
     let output = Command::new(root.join("scripts/tour"))
         .args(["--without", "grpcurl", "--csv", csv.to_str().unwrap()])
         .env("FOCUSFLOW", BINARY)
+        .env("DATABASE_URL", database_url.unwrap_or_default())
         .output()
         .unwrap();
     let transcript = String::from_utf8_lossy(&output.stdout);
