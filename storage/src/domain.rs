@@ -3,12 +3,15 @@
 
 pub mod category;
 pub mod change;
+pub mod dates;
 pub mod day;
+pub mod habit;
 pub mod task;
 pub mod text;
 pub mod time_log;
 pub mod totals;
 pub mod user;
+pub mod usual_length;
 
 /// Why a value is refused, as a phrase that follows the name of its field.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]

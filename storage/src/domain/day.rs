@@ -110,6 +110,59 @@ mod tests {
     }
 
     #[test]
+    fn the_days_of_both_clock_changes_have_23_and_25_hours() {
+        // Berlin: 29 March and 25 October 2026. New York: 8 March and 1 November 2026.
+        let hours = |zone, date| {
+            let rule = rule(zone, 0);
+            (rule.end_of(day(date)) - rule.start_of(day(date))).num_hours()
+        };
+        assert_eq!(["2026-03-28", "2026-03-29", "2026-03-30"].map(|date| hours("Europe/Berlin", date)), [24, 23, 24]);
+        assert_eq!(["2026-10-24", "2026-10-25", "2026-10-26"].map(|date| hours("Europe/Berlin", date)), [24, 25, 24]);
+        assert_eq!(["2026-03-08", "2026-11-01"].map(|date| hours("America/New_York", date)), [23, 25]);
+    }
+
+    #[test]
+    fn a_day_start_at_four_gives_the_changed_hour_to_the_day_before() {
+        // Clocks change at 02:00 or 03:00, before the day begins: the night of the change is the end of Saturday.
+        let berlin = rule("Europe/Berlin", 240);
+        assert_eq!(berlin.start_of(day("2026-03-28")), utc("2026-03-28T03:00:00Z"));
+        assert_eq!(berlin.start_of(day("2026-03-29")), utc("2026-03-29T02:00:00Z"));
+        assert_eq!(local_day(utc("2026-03-29T01:59:59Z"), berlin), day("2026-03-28"));
+        assert_eq!(local_day(utc("2026-03-29T02:00:00Z"), berlin), day("2026-03-29"));
+        assert_eq!(berlin.start_of(day("2026-10-25")), utc("2026-10-25T03:00:00Z"));
+        // 02:30 is shown twice, and both are Saturday's.
+        for instant in ["2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z", "2026-10-25T02:59:59Z"] {
+            assert_eq!(local_day(utc(instant), berlin), day("2026-10-24"), "{instant}");
+        }
+    }
+
+    #[test]
+    fn a_day_start_within_the_skipped_hour_begins_the_day_at_its_end() {
+        let berlin = rule("Europe/Berlin", 150);
+        assert_eq!(berlin.start_of(day("2026-03-29")), utc("2026-03-29T01:00:00Z"));
+        assert_eq!(local_day(utc("2026-03-29T00:59:59Z"), berlin), day("2026-03-28"));
+        assert_eq!(local_day(utc("2026-03-29T01:00:00Z"), berlin), day("2026-03-29"));
+    }
+
+    #[test]
+    fn one_instant_is_three_days_around_the_world() {
+        // Kiritimati is 14 hours before UTC, Midway 11 behind: 25 hours lie between them.
+        let instant = utc("2026-06-15T10:30:00Z");
+        let days = ["Pacific/Kiritimati", "UTC", "Pacific/Midway"].map(|zone| local_day(instant, rule(zone, 0)));
+        assert_eq!(days, ["2026-06-16", "2026-06-15", "2026-06-14"].map(day));
+    }
+
+    #[test]
+    fn who_moves_west_lives_a_day_again_and_who_moves_east_skips_one() {
+        let (kiritimati, midway) = (rule("Pacific/Kiritimati", 0), rule("Pacific/Midway", 0));
+        // The 16th of June ends in Kiritimati before it begins in Midway.
+        assert!(kiritimati.end_of(day("2026-06-16")) < midway.start_of(day("2026-06-16")));
+        let landing = kiritimati.end_of(day("2026-06-16"));
+        assert_eq!(local_day(landing, kiritimati), day("2026-06-17"));
+        assert_eq!(local_day(landing, midway), day("2026-06-15"));
+    }
+
+    #[test]
     fn days_tile_time_without_gap_or_overlap_through_ten_years() {
         for zone in ["Europe/Berlin", "America/Sao_Paulo", "America/Havana", "Pacific/Apia", "Australia/Lord_Howe"] {
             for day_start in [0, 30, 150, 719] {

@@ -72,8 +72,16 @@ text!(
     Email, 1..=254, email
 );
 text!(
-    /// What a person remarks on a time log: up to 5,000 characters.
+    /// What a person remarks on a time log or on a day of a habit: up to 5,000 characters.
     Notes, 0..=5_000, many_lines
+);
+text!(
+    /// What a habit is called: one line of 1 to 200 characters.
+    HabitName, 1..=200, one_line
+);
+text!(
+    /// What a habit is about: up to 5,000 characters.
+    HabitDescription, 0..=5_000, many_lines
 );
 
 impl Tag {

@@ -164,6 +164,8 @@ pub struct Finished {
     pub category_id: Option<Uuid>,
     /// What its task is expected to take.
     pub estimated_minutes: Option<i32>,
+    /// What its task has taken, all in all.
+    pub logged_micros: Option<i64>,
 }
 
 /// A person's finished logs that reach into `[start, end)`, uncut.
@@ -174,7 +176,7 @@ pub async fn finished_between(
     end: Option<DateTime<Utc>>,
 ) -> sqlx::Result<Vec<Finished>> {
     query_as(concat!(
-        "SELECT task_id, start_time, end_time, category_id, estimated_minutes
+        "SELECT task_id, start_time, end_time, category_id, estimated_minutes, logged_micros
          FROM time_logs LEFT JOIN tasks ON tasks.id = time_logs.task_id AND tasks.user_id = $1 WHERE ",
         finished_between!()
     ))

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use focusflow_proto::v1;
+use focusflow_proto::v1::rounding::Mode;
 use focusflow_proto::v1::summarize_time_logs_request::GroupBy as WireGroupBy;
 use uuid::Uuid;
 
-use crate::domain::totals::{self, GroupBy, TaskFacts, Total};
+use crate::domain::totals::{self, GroupBy, Rounding, RoundingMode, TaskFacts, Total};
 use crate::service::Store;
-use crate::service::error::Error;
+use crate::service::error::{Error, InField as _};
 use crate::service::request::optional_time;
 use crate::sql::{time_logs, users};
 
@@ -29,6 +30,7 @@ pub(super) async fn summarize(
         return Err(Error::field("end_time", "must be later than the start time"));
     }
     let group_by = group_by(request.group_by)?;
+    let rounding = request.rounding.as_ref().map(rounding).transpose()?;
 
     let mut snapshot = store.database.snapshot(user_id).await?;
     let user = users::find(&mut snapshot, user_id).await?.ok_or_else(|| Error::not_found("user", user_id))?;
@@ -44,7 +46,7 @@ pub(super) async fn summarize(
     let totals = tokio::task::spawn_blocking(move || {
         let tasks = task_facts(&found, tags);
         let logs: Vec<_> = found.iter().filter_map(|found| totals::clip(found.log, start, end)).collect();
-        totals::summarize(&logs, &tasks, group_by, rule)
+        totals::summarize(&logs, &tasks, group_by, rule, rounding)
     });
     let totals = totals.await.map_err(|_| sqlx::Error::PoolClosed)?;
     check_count(totals.len())?;
@@ -62,6 +64,7 @@ fn task_facts(found: &[time_logs::Finished], tags: Vec<(Uuid, String)>) -> BTree
         facts.entry(task_id).or_insert_with(|| TaskFacts {
             category_id: found.category_id,
             estimated_minutes: found.estimated_minutes.unwrap_or_default(),
+            logged_micros: found.logged_micros.unwrap_or_default(),
             tags: Vec::new(),
         });
     }
@@ -83,14 +86,32 @@ fn group_by(value: i32) -> Result<GroupBy, Error> {
     }
 }
 
+fn rounding(rounding: &v1::Rounding) -> Result<Rounding, Error> {
+    let mode = match Mode::try_from(rounding.mode) {
+        Ok(Mode::Unspecified | Mode::Nearest) => RoundingMode::Nearest,
+        Ok(Mode::Up) => RoundingMode::Up,
+        Ok(Mode::Down) => RoundingMode::Down,
+        Err(_) => return Err(Error::field("rounding.mode", format!("has no value {}", rounding.mode))),
+    };
+    Rounding::parse(rounding.minutes, mode).in_field("rounding.minutes")
+}
+
+fn count(things: usize) -> i32 {
+    i32::try_from(things).unwrap_or(i32::MAX)
+}
+
 impl From<Total> for v1::TimeTotal {
     fn from(total: Total) -> Self {
         Self {
+            estimate_ratio: total.estimate_ratio(),
             key: total.key,
             minutes: total.minutes,
-            log_count: i32::try_from(total.log_count).unwrap_or(i32::MAX),
-            task_count: i32::try_from(total.task_count).unwrap_or(i32::MAX),
+            rounded_minutes: total.rounded_minutes,
+            log_count: count(total.log_count),
+            task_count: count(total.task_count),
+            estimated_task_count: count(total.estimated_task_count),
             estimated_minutes: total.estimated_minutes,
+            actual_minutes: total.actual_minutes,
         }
     }
 }

@@ -70,6 +70,7 @@ impl From<TimeLog> for v1::TimeLog {
             manual: log.manual,
             create_time: Some(timestamp(log.create_time)),
             update_time: Some(timestamp(log.update_time)),
+            ..Self::default()
         }
     }
 }
