@@ -6,6 +6,7 @@ pub mod change;
 pub mod dates;
 pub mod day;
 pub mod habit;
+pub mod report;
 pub mod task;
 pub mod text;
 pub mod time_log;

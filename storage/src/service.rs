@@ -5,8 +5,10 @@ mod change;
 mod credential;
 mod error;
 mod filter;
+mod habit;
 mod history;
 mod import;
+mod report;
 mod request;
 mod task;
 mod time_log;
@@ -19,6 +21,7 @@ use focusflow_mesh::context;
 use focusflow_mesh::server::MeshBuilder;
 use focusflow_proto::internal::v1::credential_service_server::CredentialServiceServer;
 use focusflow_proto::internal::v1::history_service_server::HistoryServiceServer;
+use focusflow_proto::internal::v1::report_store_service_server::ReportStoreServiceServer;
 use focusflow_proto::v1::category_service_server::CategoryServiceServer;
 use focusflow_proto::v1::change_service_server::ChangeServiceServer;
 use focusflow_proto::v1::export_service_server::ExportServiceServer;
@@ -54,14 +57,15 @@ pub(crate) fn add_to(mesh: MeshBuilder, store: &Arc<Store>, shutdown: &Cancellat
         .add_service(CategoryServiceServer::new(category::Categories::new(store)))
         .add_service(TaskServiceServer::new(task::Tasks::new(store)))
         .add_service(TimeLogServiceServer::new(time_log::TimeLogs::new(store)))
+        .add_service(HabitServiceServer::new(habit::Habits::new(store)))
+        .add_service(ReportServiceServer::new(report::Reports::new(store)))
+        .add_service(ReportStoreServiceServer::new(report::Reports::new(store)))
         .add_service(ChangeServiceServer::new(change::Changes::new(store, shutdown)))
         .add_service(imports.max_decoding_message_size(import::MESSAGE_BYTES_MAX))
         .add_service(CredentialServiceServer::new(credential::Credentials::new(store)))
         .add_service(HistoryServiceServer::new(history::History::new(store)))
         .add_service(ExportServiceServer::new(Unimplemented))
-        .add_service(HabitServiceServer::new(Unimplemented))
         .add_service(NotificationServiceServer::new(Unimplemented))
-        .add_service(ReportServiceServer::new(Unimplemented))
 }
 
 impl Store {

@@ -8,10 +8,12 @@
 pub mod categories;
 pub mod changes;
 mod connection;
+pub mod habits;
 pub mod imports;
 #[cfg(test)]
 mod plan;
 mod postgres;
+pub mod reports;
 pub mod request_ids;
 pub mod sessions;
 pub mod settings;
@@ -24,6 +26,7 @@ pub mod users;
 
 use std::io;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -97,6 +100,10 @@ pub enum OpenError {
     #[error("the database cannot be migrated")]
     Migrate(#[from] sqlx::migrate::MigrateError),
 }
+
+/// What is read on a connection that is lent for it. It is boxed because the compiler cannot yet tell that the future
+/// of an async closure is `Send`, as every handler's must be.
+pub type Reading<'c, T> = Pin<Box<dyn Future<Output = sqlx::Result<T>> + Send + 'c>>;
 
 /// The transaction of one person's write.
 ///
@@ -174,7 +181,7 @@ impl Database {
     pub async fn report<T>(
         &self,
         user_id: Uuid,
-        read: impl AsyncFn(&mut Connection) -> sqlx::Result<T>,
+        read: impl for<'c> Fn(&'c mut Connection) -> Reading<'c, T>,
     ) -> sqlx::Result<T> {
         if let Some(mut snapshot) = self.replica_snapshot(user_id).await? {
             match read(&mut snapshot).await {

@@ -15,6 +15,12 @@ pub enum Resource {
     Task,
     /// A time log.
     TimeLog,
+    /// A habit.
+    Habit,
+    /// What was done of a habit on a day.
+    HabitLog,
+    /// A report.
+    Report,
 }
 
 /// What was done to it.

@@ -76,6 +76,14 @@ text!(
     Notes, 0..=5_000, many_lines
 );
 text!(
+    /// A sentence of a report: 1 to 1,000 characters.
+    FindingText, 1..=1_000, many_lines
+);
+text!(
+    /// The name of a number in a report: up to 100 characters.
+    MetricName, 0..=100, one_line
+);
+text!(
     /// What a habit is called: one line of 1 to 200 characters.
     HabitName, 1..=200, one_line
 );
@@ -86,6 +94,13 @@ text!(
 
 impl Tag {
     /// The form under which tags are compared.
+    pub fn key(&self) -> String {
+        self.0.to_lowercase()
+    }
+}
+
+impl HabitName {
+    /// The form under which names are ordered.
     pub fn key(&self) -> String {
         self.0.to_lowercase()
     }

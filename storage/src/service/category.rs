@@ -13,7 +13,7 @@ use super::{Store, authenticated};
 use crate::domain::category::Category;
 use crate::domain::change::{Action, Resource};
 use crate::domain::text::{CategoryName, Color, Icon};
-use crate::sql::{Connection, categories, is_unique_violation, tasks};
+use crate::sql::{Connection, categories, habits, is_unique_violation, tasks};
 
 /// A list of categories has no pages, so it has an end.
 const CATEGORIES_MAX: i64 = 500;
@@ -100,6 +100,9 @@ impl Categories {
         let now = write.now();
         for task_id in tasks::clear_category(write.connection(), user_id, id, now).await? {
             write.record(Resource::Task, task_id, Action::Updated);
+        }
+        for habit_id in habits::clear_category(write.connection(), user_id, id, now).await? {
+            write.record(Resource::Habit, habit_id, Action::Updated);
         }
         categories::delete(write.connection(), user_id, id).await?;
         write.record(Resource::Category, id, Action::Deleted);

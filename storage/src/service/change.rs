@@ -144,6 +144,9 @@ impl From<Change> for v1::Change {
             Resource::Category => v1::change::Resource::Category,
             Resource::Task => v1::change::Resource::Task,
             Resource::TimeLog => v1::change::Resource::TimeLog,
+            Resource::Habit => v1::change::Resource::Habit,
+            Resource::HabitLog => v1::change::Resource::HabitLog,
+            Resource::Report => v1::change::Resource::Report,
         };
         let action = match change.action {
             Action::Created => v1::change::Action::Created,

@@ -21,7 +21,9 @@ use focusflow_proto::internal::v1::history_service_client::HistoryServiceClient;
 use focusflow_proto::v1;
 use focusflow_proto::v1::category_service_client::CategoryServiceClient;
 use focusflow_proto::v1::change_service_client::ChangeServiceClient;
+use focusflow_proto::v1::habit_service_client::HabitServiceClient;
 use focusflow_proto::v1::import_service_client::ImportServiceClient;
+use focusflow_proto::v1::report_service_client::ReportServiceClient;
 use focusflow_proto::v1::task_service_client::TaskServiceClient;
 use focusflow_proto::v1::time_log_service_client::TimeLogServiceClient;
 use focusflow_proto::v1::user_service_client::UserServiceClient;
@@ -210,6 +212,14 @@ impl Person {
 
     pub(crate) fn time_logs(&self) -> TimeLogServiceClient<Client> {
         TimeLogServiceClient::new(self.channel.clone())
+    }
+
+    pub(crate) fn habits(&self) -> HabitServiceClient<Client> {
+        HabitServiceClient::new(self.channel.clone())
+    }
+
+    pub(crate) fn reports(&self) -> ReportServiceClient<Client> {
+        ReportServiceClient::new(self.channel.clone())
     }
 
     pub(crate) fn changes(&self) -> ChangeServiceClient<Client> {

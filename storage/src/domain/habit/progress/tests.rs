@@ -81,9 +81,9 @@ fn thirteen_days_in_a_row_make_half_the_strength_and_thirteen_without_halve_it()
 fn a_perfect_daily_series_follows_the_closed_form() {
     // s(1) = 1 - m, s(2) = s(1) m + 1 - m = 1 - m², and so on: s(n) = 1 - m^n with m = 2^(-1/13).
     // To six places these are the numbers of Loop's own test: 0.051922, 0.101149, 0.655747.
-    for (days, loop_score) in [(1, 0.051_922), (2, 0.101_149), (20, 0.655_747)] {
-        let strength = after(daily(1), &vec![Times(1); days]).strength;
-        assert_close(strength, 1.0 - 0.5_f64.powf(days as f64 / 13.0));
+    for (days, loop_score) in [(1_u8, 0.051_922), (2, 0.101_149), (20, 0.655_747)] {
+        let strength = after(daily(1), &vec![Times(1); days.into()]).strength;
+        assert_close(strength, 1.0 - 0.5_f64.powf(f64::from(days) / 13.0));
         assert!((strength - loop_score).abs() < 1e-6, "{days} days: {strength}");
     }
 }
