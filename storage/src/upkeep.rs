@@ -137,6 +137,7 @@ mod tests {
             end_time: Some(NOW),
             notes: Notes::default(),
             manual: true,
+            forgotten: false,
             create_time: NOW,
             update_time: NOW,
         }

@@ -33,6 +33,8 @@ pub struct TimeLog {
     pub notes: Notes,
     /// Entered by hand or imported, rather than timed.
     pub manual: bool,
+    /// It ran too long to be believed, and the person has not confirmed it; false while it runs.
+    pub forgotten: bool,
     /// When it was created.
     pub create_time: DateTime<Utc>,
     /// When it was last written.
@@ -71,6 +73,8 @@ pub struct Timetable {
 impl Interval {
     /// The most that a log entered by hand can have.
     pub const LENGTH_MAX: TimeDelta = TimeDelta::days(366);
+    /// How far ahead of now a log can end.
+    pub const AHEAD_MAX: TimeDelta = TimeDelta::days(7);
 
     /// Checks that the interval ends after it starts, and not too long after.
     pub fn parse(start: DateTime<Utc>, end: DateTime<Utc>) -> Result<Self, Problem> {
@@ -85,6 +89,14 @@ impl Interval {
     /// The interval between two instants; `None` if it is empty.
     pub fn between(start: DateTime<Utc>, end: DateTime<Utc>) -> Option<Self> {
         (start < end).then_some(Self { start, end })
+    }
+
+    /// Checks that the interval does not end far ahead: logs are what was done, not plans.
+    pub fn check_not_far_ahead(self, now: DateTime<Utc>) -> Result<(), Problem> {
+        if self.end > now + Self::AHEAD_MAX {
+            return Err(Problem::new(format!("must be at most {} days from now", Self::AHEAD_MAX.num_days())));
+        }
+        Ok(())
     }
 
     /// Included.
@@ -106,6 +118,11 @@ impl TimeLog {
     /// The log's length, in microseconds; `None` while it runs.
     pub fn duration_micros(&self) -> Option<i64> {
         self.end_time.map(|end| micros_between(self.start_time, end))
+    }
+
+    /// What the log adds to totals, in microseconds: its length, once it has ended and is not in doubt.
+    pub fn counted_micros(&self) -> Option<i64> {
+        self.duration_micros().filter(|_| !self.forgotten)
     }
 }
 
@@ -215,6 +232,13 @@ mod tests {
     fn an_interval_is_not_empty() {
         assert!(Interval::parse(at(1), at(1)).is_err());
         assert!(Interval::parse(at(2), at(1)).is_err());
+    }
+
+    #[test]
+    fn an_interval_ends_at_most_a_week_ahead() {
+        let day = 24 * 60;
+        assert!(interval(0, 8 * day).check_not_far_ahead(at(day)).is_ok());
+        assert!(interval(0, 8 * day + 1).check_not_far_ahead(at(day)).is_err());
     }
 
     #[test]

@@ -226,6 +226,7 @@ fn new_log(task: &Task, slot: Interval, time: &TimeAndIds, now: DateTime<Utc>) -
         end_time: Some(slot.end()),
         notes: Notes::default(),
         manual: true,
+        forgotten: false,
         create_time: now,
         update_time: now,
     }

@@ -1,5 +1,6 @@
 //! What the person's time went into.
 
+mod forgotten;
 mod summary;
 mod wire;
 
@@ -11,6 +12,7 @@ use focusflow_proto::v1::time_log_service_server::TimeLogService;
 use tonic::{Request, Response, Status, async_trait};
 use uuid::Uuid;
 
+use self::forgotten::Shown;
 use super::error::{Error, InField as _};
 use super::request::{Creation, id, optional_id, optional_time, page_size, required};
 use super::{Store, authenticated, task};
@@ -51,23 +53,28 @@ impl TimeLogs {
             task::find(&mut connection, user_id, task_id).await?;
         }
         let found = time_logs::list(&mut connection, &listing).await?;
+        let shown = forgotten::show_all(&mut connection, user_id, self.store.time.now(), found).await?;
         let Page { items: time_logs, end } =
-            Page::cut(found, size, |log: &TimeLog| Position { time: log.start_time, id: log.id });
+            Page::cut(shown, size, |shown: &Shown| Position { time: shown.log.start_time, id: shown.log.id });
         let next_page_token = self.store.pages.next_token(user_id, &query, end);
         Ok(v1::ListTimeLogsResponse { time_logs, next_page_token })
     }
 
-    async fn get(&self, user_id: Uuid, request: v1::GetTimeLogRequest) -> Result<TimeLog, Error> {
+    async fn get(&self, user_id: Uuid, request: v1::GetTimeLogRequest) -> Result<Shown, Error> {
         let id = id("id", &request.id)?;
-        find(&mut self.store.database.read(user_id).await?, user_id, id).await
+        let mut connection = self.store.database.read(user_id).await?;
+        let log = find(&mut connection, user_id, id).await?;
+        forgotten::show(&mut connection, user_id, self.store.time.now(), log).await
     }
 
-    async fn running(&self, user_id: Uuid) -> Result<TimeLog, Error> {
-        let running = time_logs::find_running(&mut self.store.database.read(user_id).await?, user_id).await?;
-        running.ok_or_else(|| Error::NotFound { resource: "time log", id: "running".to_owned() })
+    async fn running(&self, user_id: Uuid) -> Result<Shown, Error> {
+        let mut connection = self.store.database.read(user_id).await?;
+        let running = time_logs::find_running(&mut connection, user_id).await?;
+        let log = running.ok_or_else(|| Error::NotFound { resource: "time log", id: "running".to_owned() })?;
+        forgotten::show(&mut connection, user_id, self.store.time.now(), log).await
     }
 
-    async fn create(&self, user_id: Uuid, request: v1::CreateTimeLogRequest) -> Result<TimeLog, Error> {
+    async fn create(&self, user_id: Uuid, request: v1::CreateTimeLogRequest) -> Result<Shown, Error> {
         let values = required("time_log", request.time_log)?;
         let creation = Creation::parse("CreateTimeLog", &request.request_id)?;
         let policy = wire::overlap_policy(request.overlap_policy)?;
@@ -80,8 +87,9 @@ impl TimeLogs {
 
         let mut write = self.store.write(user_id).await?;
         if let Some(id) = creation.made_before(&mut write).await? {
-            return find(write.connection(), user_id, id).await;
+            return made_before(&mut write, id).await;
         }
+        wanted.check_not_far_ahead(write.now()).in_field("time_log.end_time")?;
         check_task(&mut write, task_id).await?;
         let free = fit_in(&mut write, wanted, None, policy).await?;
         let mut log = self.new_log(&write, task_id, notes, free.start());
@@ -92,19 +100,24 @@ impl TimeLogs {
         write.record(Resource::TimeLog, log.id, Action::Created);
         sum_up(&mut write, task_id).await?;
         write.commit().await?;
-        Ok(log)
+        Ok(log.into())
     }
 
-    async fn start(&self, user_id: Uuid, request: v1::StartTimeLogRequest) -> Result<TimeLog, Error> {
+    async fn start(&self, user_id: Uuid, request: v1::StartTimeLogRequest) -> Result<Shown, Error> {
         let creation = Creation::parse("StartTimeLog", &request.request_id)?;
         let notes = Notes::parse(&request.notes).in_field("notes")?;
         let task_id = optional_id("task_id", &request.task_id)?;
 
         let mut write = self.store.write(user_id).await?;
         if let Some(id) = creation.made_before(&mut write).await? {
-            return find(write.connection(), user_id, id).await;
+            return made_before(&mut write, id).await;
         }
         check_task(&mut write, task_id).await?;
+        if request.stop_running
+            && let Some(running) = time_logs::find_running(write.connection(), user_id).await?
+        {
+            stop_now(&mut write, running).await?;
+        }
         let now = write.now();
         let log = self.new_log(&write, task_id, notes, now);
         // The index decides, so that of two devices that start at once one only does.
@@ -116,23 +129,29 @@ impl TimeLogs {
         creation.made(&mut write, log.id).await?;
         write.record(Resource::TimeLog, log.id, Action::Created);
         write.commit().await?;
-        Ok(log)
+        Ok(log.into())
     }
 
-    async fn stop(&self, user_id: Uuid, request: v1::StopTimeLogRequest) -> Result<TimeLog, Error> {
+    async fn stop(&self, user_id: Uuid, request: v1::StopTimeLogRequest) -> Result<Shown, Error> {
         let wanted = optional_id("id", &request.id)?;
+        let end = optional_time("end_time", request.end_time)?;
         let mut write = self.store.write(user_id).await?;
         if let Some(id) = wanted {
             find(write.connection(), user_id, id).await?;
         }
         let running = time_logs::find_running(write.connection(), user_id).await?;
         let running = running.filter(|log| wanted.is_none_or(|id| id == log.id)).ok_or(Error::TimerNotRunning)?;
-        let log = stop(&mut write, running).await?;
+        let log = match end {
+            Some(end) => stop_at(&mut write, running, end).await?,
+            None => stop_now(&mut write, running).await?,
+        };
+        let now = write.now();
+        let shown = forgotten::show(write.connection(), user_id, now, log).await?;
         write.commit().await?;
-        Ok(log)
+        Ok(shown)
     }
 
-    async fn update(&self, user_id: Uuid, request: v1::UpdateTimeLogRequest) -> Result<TimeLog, Error> {
+    async fn update(&self, user_id: Uuid, request: v1::UpdateTimeLogRequest) -> Result<Shown, Error> {
         let values = required("time_log", request.time_log)?;
         let id = id("time_log.id", &values.id)?;
         let fields = wire::FIELDS.resolve(request.update_mask.as_ref(), |field| wire::is_set(&values, field))?;
@@ -144,24 +163,27 @@ impl TimeLogs {
         for field in fields {
             wire::set(&mut log, field, &values)?;
         }
+        let now = write.now();
         if log == before {
-            return Ok(log);
+            return forgotten::show(write.connection(), user_id, now, log).await;
         }
         if log.task_id != before.task_id {
             check_task(&mut write, log.task_id).await?;
         }
         if (log.start_time, log.end_time) != (before.start_time, before.end_time) {
             refit(&mut write, &mut log, policy).await?;
+            log.forgotten = false;
         }
-        log.update_time = write.now();
+        log.update_time = now;
         time_logs::update(write.connection(), user_id, &log).await?;
         write.record(Resource::TimeLog, id, Action::Updated);
-        if (log.task_id, log.duration_micros()) != (before.task_id, before.duration_micros()) {
+        if (log.task_id, log.counted_micros()) != (before.task_id, before.counted_micros()) {
             sum_up(&mut write, before.task_id).await?;
             sum_up(&mut write, log.task_id.filter(|id| before.task_id != Some(*id))).await?;
         }
+        let shown = forgotten::show(write.connection(), user_id, now, log).await?;
         write.commit().await?;
-        Ok(log)
+        Ok(shown)
     }
 
     async fn delete(&self, user_id: Uuid, request: v1::DeleteTimeLogRequest) -> Result<(), Error> {
@@ -186,6 +208,7 @@ impl TimeLogs {
             end_time: None,
             notes,
             manual: false,
+            forgotten: false,
             create_time: write.now(),
             update_time: write.now(),
         }
@@ -260,23 +283,48 @@ pub(super) async fn stop_timer_of(write: &mut Write, task_id: Uuid) -> Result<bo
     let user_id = write.user_id();
     let running = time_logs::find_running(write.connection(), user_id).await?;
     match running.filter(|log| log.task_id == Some(task_id)) {
-        Some(running) => stop(write, running).await.map(|_| true),
+        Some(running) => stop_now(write, running).await.map(|_| true),
         None => Ok(false),
     }
 }
 
-/// Ends a running timer now, or where the next log begins if that was entered ahead of time.
-async fn stop(write: &mut Write, mut log: TimeLog) -> Result<TimeLog, Error> {
+/// Ends a running timer now, or where the next log begins if that was entered ahead of time. One that has run for too
+/// long counts as forgotten, and in no total.
+async fn stop_now(write: &mut Write, mut log: TimeLog) -> Result<TimeLog, Error> {
     let (user_id, now) = (write.user_id(), write.now());
     let next_start = time_logs::next_start(write.connection(), user_id, log.start_time, log.id).await?;
     let end = next_start.map_or(now, |next| next.min(now));
     // The clock may have been put back since the start.
-    log.end_time = Some(end.max(log.start_time));
-    log.update_time = now;
+    let end = end.max(log.start_time);
+    log.forgotten = forgotten::is_forgotten(write.connection(), user_id, log.start_time, end).await?;
+    end_at(write, log, end).await
+}
+
+/// Ends a running timer when the person says that it ended.
+async fn stop_at(write: &mut Write, log: TimeLog, end: DateTime<Utc>) -> Result<TimeLog, Error> {
+    if end > write.now() {
+        return Err(Error::field("end_time", "must not be in the future"));
+    }
+    let wanted = Interval::parse(log.start_time, end).in_field("end_time")?;
+    fit_in(write, wanted, Some(log.id), OverlapPolicy::Refuse).await?;
+    end_at(write, log, end).await
+}
+
+async fn end_at(write: &mut Write, mut log: TimeLog, end: DateTime<Utc>) -> Result<TimeLog, Error> {
+    log.end_time = Some(end);
+    log.update_time = write.now();
+    let user_id = write.user_id();
     time_logs::update(write.connection(), user_id, &log).await?;
     write.record(Resource::TimeLog, log.id, Action::Updated);
     sum_up(write, log.task_id).await?;
     Ok(log)
+}
+
+/// What an earlier request with the same id made, as it is now.
+async fn made_before(write: &mut Write, id: Uuid) -> Result<Shown, Error> {
+    let (user_id, now) = (write.user_id(), write.now());
+    let log = find(write.connection(), user_id, id).await?;
+    forgotten::show(write.connection(), user_id, now, log).await
 }
 
 async fn find(connection: &mut Connection, user_id: Uuid, id: Uuid) -> Result<TimeLog, Error> {
@@ -309,7 +357,9 @@ async fn refit(write: &mut Write, log: &mut TimeLog, policy: OverlapPolicy) -> R
         fit_in(write, wanted, Some(log.id), OverlapPolicy::Refuse).await?;
         return Ok(());
     };
-    let free = fit_in(write, wire::interval(log.start_time, end)?, Some(log.id), policy).await?;
+    let wanted = wire::interval(log.start_time, end)?;
+    wanted.check_not_far_ahead(write.now()).in_field("time_log.end_time")?;
+    let free = fit_in(write, wanted, Some(log.id), policy).await?;
     (log.start_time, log.end_time) = (free.start(), Some(free.end()));
     Ok(())
 }

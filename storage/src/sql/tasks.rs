@@ -225,7 +225,8 @@ pub async fn clear_category(
 pub async fn sum_logs(connection: &mut Connection, user_id: Uuid, id: Uuid, now: DateTime<Utc>) -> sqlx::Result<()> {
     query(
         "UPDATE tasks SET version = version + 1, update_time = $3, logged_micros = (
-             SELECT CAST(COALESCE(SUM(duration_micros), 0) AS BIGINT) FROM time_logs WHERE user_id = $1 AND task_id = $2
+             SELECT CAST(COALESCE(SUM(duration_micros), 0) AS BIGINT) FROM time_logs
+             WHERE user_id = $1 AND task_id = $2 AND NOT forgotten
          ) WHERE user_id = $1 AND id = $2",
     )
     .bind(user_id)

@@ -3,13 +3,13 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::{Connection, QueryBuilder, query, query_as, query_scalar};
+use super::{Connection, Query, QueryBuilder, query, query_as, query_scalar};
 use crate::clock::{FIRST_TIME, LAST_TIME};
 use crate::domain::time_log::{Occupied, TimeLog};
 use crate::domain::totals::LoggedTime;
 use crate::page::Position;
 
-const COLUMNS: &str = "id, task_id, start_time, end_time, notes, manual, create_time, update_time";
+const COLUMNS: &str = "id, task_id, start_time, end_time, notes, manual, forgotten, create_time, update_time";
 
 /// Rows per statement of an import.
 const ROWS_PER_INSERT: usize = 100;
@@ -17,7 +17,8 @@ const ROWS_PER_INSERT: usize = 100;
 macro_rules! select_time_log {
     ($tail:literal) => {
         concat!(
-            "SELECT id, task_id, start_time, end_time, notes, manual, create_time, update_time FROM time_logs ",
+            "SELECT id, task_id, start_time, end_time, notes, manual, forgotten, create_time, update_time ",
+            "FROM time_logs ",
             $tail
         )
     };
@@ -127,6 +128,20 @@ pub async fn next_start(
     .await
 }
 
+/// The lengths, in microseconds, of those of a person's latest logs that they timed.
+pub async fn recent_sessions(connection: &mut Connection, user_id: Uuid) -> sqlx::Result<Vec<i64>> {
+    // Imported logs may be many; the limit is on what is read, not on what is found.
+    query_scalar(
+        "SELECT duration_micros FROM (
+             SELECT duration_micros, manual, forgotten FROM time_logs
+             WHERE user_id = $1 ORDER BY start_time DESC, id DESC LIMIT 1000
+         ) AS latest WHERE duration_micros > 0 AND NOT manual AND NOT forgotten",
+    )
+    .bind(user_id)
+    .fetch_all(connection)
+    .await
+}
+
 /// When each of a person's logs is that ends after `start`.
 pub async fn occupied_since(
     connection: &mut Connection,
@@ -143,11 +158,11 @@ pub async fn occupied_since(
     .await
 }
 
-/// The finished logs of person `$1` that reach into `[$2, $3)`. As logs do not overlap, of those that start before it
-/// only the last can reach into it.
+/// The finished logs of person `$1` that reach into `[$2, $3)` and are not in doubt. As logs do not overlap, of those
+/// that start before it only the last can reach into it.
 macro_rules! finished_between {
     () => {
-        "time_logs.user_id = $1 AND end_time > $2 AND start_time < $3 AND start_time >= COALESCE((
+        "time_logs.user_id = $1 AND NOT forgotten AND end_time > $2 AND start_time < $3 AND start_time >= COALESCE((
              SELECT MAX(start_time) FROM time_logs
              WHERE user_id = $1 AND start_time <= $2 AND (end_time IS NULL OR end_time > start_time)
          ), $2)"
@@ -175,6 +190,10 @@ pub async fn finished_between(
     start: Option<DateTime<Utc>>,
     end: Option<DateTime<Utc>>,
 ) -> sqlx::Result<Vec<Finished>> {
+    finished_query(user_id, start, end).fetch_all(connection).await
+}
+
+fn finished_query(user_id: Uuid, start: Option<DateTime<Utc>>, end: Option<DateTime<Utc>>) -> Query<'static, Finished> {
     query_as(concat!(
         "SELECT task_id, start_time, end_time, category_id, estimated_minutes, logged_micros
          FROM time_logs LEFT JOIN tasks ON tasks.id = time_logs.task_id AND tasks.user_id = $1 WHERE ",
@@ -183,8 +202,6 @@ pub async fn finished_between(
     .bind(user_id)
     .bind(start.unwrap_or(FIRST_TIME))
     .bind(end.unwrap_or(LAST_TIME))
-    .fetch_all(connection)
-    .await
 }
 
 /// The tags of the tasks of a person's finished logs that reach into `[start, end)`, in the form under which they are
@@ -195,6 +212,14 @@ pub async fn tags_between(
     start: Option<DateTime<Utc>>,
     end: Option<DateTime<Utc>>,
 ) -> sqlx::Result<Vec<(Uuid, String)>> {
+    tags_query(user_id, start, end).fetch_all(connection).await
+}
+
+fn tags_query(
+    user_id: Uuid,
+    start: Option<DateTime<Utc>>,
+    end: Option<DateTime<Utc>>,
+) -> Query<'static, (Uuid, String)> {
     query_as(concat!(
         "SELECT task_id, tag FROM task_tags WHERE user_id = $1 AND task_id IN (
              SELECT task_id FROM time_logs WHERE ",
@@ -204,8 +229,6 @@ pub async fn tags_between(
     .bind(user_id)
     .bind(start.unwrap_or(FIRST_TIME))
     .bind(end.unwrap_or(LAST_TIME))
-    .fetch_all(connection)
-    .await
 }
 
 /// Adds finished logs. They must not overlap each other or those that are there.
@@ -222,6 +245,7 @@ pub async fn insert(connection: &mut Connection, user_id: Uuid, logs: &[TimeLog]
                 .push_bind(log.end_time)
                 .push_bind(log.notes.as_str())
                 .push_bind(log.manual)
+                .push_bind(log.forgotten)
                 .push_bind(log.create_time)
                 .push_bind(log.update_time);
         });
@@ -255,7 +279,7 @@ pub async fn insert_running(connection: &mut Connection, user_id: Uuid, log: &Ti
 pub async fn update(connection: &mut Connection, user_id: Uuid, log: &TimeLog) -> sqlx::Result<()> {
     query(
         "UPDATE time_logs SET task_id = $3, start_time = $4, end_time = $5, duration_micros = $6, notes = $7,
-         update_time = $8 WHERE user_id = $1 AND id = $2",
+         forgotten = $8, update_time = $9 WHERE user_id = $1 AND id = $2",
     )
     .bind(user_id)
     .bind(log.id)
@@ -264,6 +288,7 @@ pub async fn update(connection: &mut Connection, user_id: Uuid, log: &TimeLog) -
     .bind(log.end_time)
     .bind(log.duration_micros())
     .bind(&log.notes)
+    .bind(log.forgotten)
     .bind(log.update_time)
     .execute(connection)
     .await
@@ -301,6 +326,19 @@ mod tests {
             let plan = plan::of(listing_query(&listing).build(), &mut connection).await;
             assert!(plan.contains("idx_time_logs_user_date"), "{listing:?}: {plan}");
             assert!(!plan.contains("TEMP B-TREE") && !plan.contains("SCAN time_logs"), "{listing:?}: {plan}");
+        }
+    }
+
+    #[tokio::test]
+    async fn totals_read_the_logs_of_their_interval_only() {
+        let (_directory, mut connection) = plan::sqlite().await;
+        let (start, id) = (Some(DateTime::UNIX_EPOCH), Uuid::nil());
+        let logs = plan::of(finished_query(id, start, start), &mut connection).await;
+        let tags = plan::of(tags_query(id, start, start), &mut connection).await;
+        for plan in [logs, tags] {
+            // The interval and the last log before it, each by the same index.
+            assert_eq!(plan.matches("idx_time_logs_user_date (user_id=? AND start_time").count(), 2, "{plan}");
+            assert!(!plan.contains("SCAN"), "{plan}");
         }
     }
 }

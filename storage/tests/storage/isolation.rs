@@ -50,7 +50,7 @@ async fn what_is_another_persons_is_not_found_by_any_rpc(#[values(Sqlite, Postgr
     for id in [&log, &running] {
         assert_not_found(logs().get_time_log(GetTimeLogRequest { id: id.clone() }).await);
         assert_not_found(logs().delete_time_log(DeleteTimeLogRequest { id: id.clone() }).await);
-        assert_not_found(logs().stop_time_log(StopTimeLogRequest { id: id.clone() }).await);
+        assert_not_found(logs().stop_time_log(StopTimeLogRequest { id: id.clone(), end_time: None }).await);
         let time_log = Some(TimeLog { id: id.clone(), notes: "Stolen".into(), ..TimeLog::default() });
         assert_not_found(logs().update_time_log(UpdateTimeLogRequest { time_log, ..Default::default() }).await);
     }

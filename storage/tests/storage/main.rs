@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot be set up has failed")]
 
 mod accounts;
+mod actual_minutes;
 mod categories;
 mod changes;
+mod days;
 mod durability;
 mod habits;
 mod history;
@@ -16,3 +18,4 @@ mod summaries;
 mod support;
 mod tasks;
 mod time_logs;
+mod timers;

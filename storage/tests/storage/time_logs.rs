@@ -96,7 +96,7 @@ async fn only_the_timer_that_is_named_is_stopped(#[values(Sqlite, Postgres)] on:
     let world = World::start(on).await;
     let person = world.person().await;
     let stop = async |id: &str| {
-        let request = StopTimeLogRequest { id: id.into() };
+        let request = StopTimeLogRequest { id: id.into(), end_time: None };
         person.time_logs().stop_time_log(request).await.map(tonic::Response::into_inner)
     };
     let not_running = (Code::FailedPrecondition, "TIMER_NOT_RUNNING".to_owned());

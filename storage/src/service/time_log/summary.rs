@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use focusflow_proto::v1;
 use focusflow_proto::v1::rounding::Mode;
 use focusflow_proto::v1::summarize_time_logs_request::GroupBy as WireGroupBy;
 use uuid::Uuid;
 
 use crate::domain::totals::{self, GroupBy, Rounding, RoundingMode, TaskFacts, Total};
+use crate::domain::user::User;
 use crate::service::Store;
 use crate::service::error::{Error, InField as _};
 use crate::service::request::optional_time;
-use crate::sql::{time_logs, users};
+use crate::sql::{Connection, time_logs, users};
 
 /// An answer has no pages, so it has an end. This many are ten years of a busy person's tasks.
 const TOTALS_MAX: usize = 20_000;
@@ -30,16 +32,13 @@ pub(super) async fn summarize(
         return Err(Error::field("end_time", "must be later than the start time"));
     }
     let group_by = group_by(request.group_by)?;
-    let rounding = request.rounding.as_ref().map(rounding).transpose()?;
+    let rounding = request.rounding.map(rounding).transpose()?;
 
-    let mut snapshot = store.database.snapshot(user_id).await?;
-    let user = users::find(&mut snapshot, user_id).await?.ok_or_else(|| Error::not_found("user", user_id))?;
-    let found = time_logs::finished_between(&mut snapshot, user_id, start, end).await?;
-    let tags = match group_by {
-        GroupBy::Tag => time_logs::tags_between(&mut snapshot, user_id, start, end).await?,
-        _ => Vec::new(),
-    };
-    drop(snapshot);
+    // On PostgreSQL the replica can do this, if it has all that the person wrote.
+    let wants_tags = group_by == GroupBy::Tag;
+    let read = store.database.report(user_id, |connection| Box::pin(read(connection, user_id, start, end, wants_tags)));
+    let (user, found, tags) = read.await?;
+    let user = user.ok_or_else(|| Error::not_found("user", user_id))?;
 
     // Ten years of logs are some milliseconds of work, too long to keep other requests of this thread waiting.
     let rule = user.day_rule();
@@ -51,6 +50,20 @@ pub(super) async fn summarize(
     let totals = totals.await.map_err(|_| sqlx::Error::PoolClosed)?;
     check_count(totals.len())?;
     Ok(v1::SummarizeTimeLogsResponse { totals: totals.into_iter().map(Into::into).collect() })
+}
+
+/// The person, their finished logs, and the tags of those logs' tasks if they are wanted.
+async fn read(
+    connection: &mut Connection,
+    user_id: Uuid,
+    start: Option<DateTime<Utc>>,
+    end: Option<DateTime<Utc>>,
+    wants_tags: bool,
+) -> sqlx::Result<(Option<User>, Vec<time_logs::Finished>, Vec<(Uuid, String)>)> {
+    let user = users::find(connection, user_id).await?;
+    let found = time_logs::finished_between(connection, user_id, start, end).await?;
+    let tags = if wants_tags { time_logs::tags_between(connection, user_id, start, end).await? } else { Vec::new() };
+    Ok((user, found, tags))
 }
 
 fn check_count(totals: usize) -> Result<(), Error> {
@@ -86,7 +99,7 @@ fn group_by(value: i32) -> Result<GroupBy, Error> {
     }
 }
 
-fn rounding(rounding: &v1::Rounding) -> Result<Rounding, Error> {
+fn rounding(rounding: v1::Rounding) -> Result<Rounding, Error> {
     let mode = match Mode::try_from(rounding.mode) {
         Ok(Mode::Unspecified | Mode::Nearest) => RoundingMode::Nearest,
         Ok(Mode::Up) => RoundingMode::Up,

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use focusflow_proto::v1;
 
+use super::forgotten::Shown;
 use crate::domain::text::Notes;
 use crate::domain::time_log::{Interval, OverlapPolicy, TimeLog};
 use crate::service::error::{Error, InField as _};
@@ -10,8 +11,8 @@ use crate::service::request::{Fields, optional_id, optional_time, required, time
 
 /// What an update of a log may do to its fields.
 pub(super) const FIELDS: Fields = Fields {
-    mutable: &["task_id", "start_time", "end_time", "notes"],
-    output_only: &["id", "manual", "create_time", "update_time"],
+    mutable: &["task_id", "start_time", "end_time", "notes", "forgotten"],
+    output_only: &["id", "manual", "create_time", "update_time", "suggested_end_time"],
 };
 
 /// Whether a field has a value other than its default.
@@ -39,6 +40,9 @@ pub(super) fn set(log: &mut TimeLog, field: &str, values: &v1::TimeLog) -> Resul
             }
             end_time => log.end_time = end_time,
         },
+        // A running timer is confirmed by stopping it, and what is true already stays so: who sends a whole log back
+        // as it was read confirms nothing.
+        "forgotten" => log.forgotten &= values.forgotten,
         "notes" => log.notes = Notes::parse(&values.notes).in_field("time_log.notes")?,
         _ => {}
     }
@@ -59,8 +63,8 @@ pub(super) fn overlap_policy(value: i32) -> Result<OverlapPolicy, Error> {
     }
 }
 
-impl From<TimeLog> for v1::TimeLog {
-    fn from(log: TimeLog) -> Self {
+impl From<Shown> for v1::TimeLog {
+    fn from(Shown { log, probable_end }: Shown) -> Self {
         Self {
             id: log.id.to_string(),
             task_id: log.task_id.map(|id| id.to_string()).unwrap_or_default(),
@@ -70,7 +74,8 @@ impl From<TimeLog> for v1::TimeLog {
             manual: log.manual,
             create_time: Some(timestamp(log.create_time)),
             update_time: Some(timestamp(log.update_time)),
-            ..Self::default()
+            forgotten: probable_end.is_some(),
+            suggested_end_time: probable_end.map(timestamp),
         }
     }
 }
