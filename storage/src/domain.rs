@@ -7,6 +7,7 @@ pub mod dates;
 pub mod day;
 pub mod habit;
 pub mod report;
+pub mod recurrence;
 pub mod task;
 pub mod text;
 pub mod time_log;

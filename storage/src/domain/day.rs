@@ -52,6 +52,11 @@ impl DayRule {
         self.instant(day, TimeDelta::minutes(minutes.into()))
     }
 
+    /// What the clocks show at an instant.
+    pub fn wall_clock(self, instant: DateTime<Utc>) -> NaiveDateTime {
+        instant.with_timezone(&self.zone).naive_local()
+    }
+
     fn instant(self, day: NaiveDate, after_midnight: TimeDelta) -> DateTime<Utc> {
         let wall = day.and_time(NaiveTime::MIN).checked_add_signed(after_midnight).unwrap_or(NaiveDateTime::MAX);
         (0..=LONGEST_GAP_MINUTES)
