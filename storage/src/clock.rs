@@ -3,9 +3,11 @@
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use chrono::{DateTime, DurationRound, TimeDelta, Utc};
+use chrono::{DateTime, DurationRound, NaiveDate, TimeDelta, Utc};
 use uuid::{ContextV7, Timestamp, Uuid};
 
+/// The first date that the contract can say.
+pub const FIRST_DATE: NaiveDate = FIRST_TIME.naive_utc().date();
 /// The first instant that the contract can say.
 pub const FIRST_TIME: DateTime<Utc> = instant(-62_135_596_800);
 /// The last whole second that the contract can say.

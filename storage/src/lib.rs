@@ -121,7 +121,8 @@ impl Storage {
         let database = self.store.database.clone();
         let mut background = JoinSet::new();
         background.spawn(upkeep::watch_health(database.clone(), self.node.health().clone()));
-        background.spawn(upkeep::forget_what_expired(self.store));
+        background.spawn(upkeep::forget_what_expired(Arc::clone(&self.store)));
+        background.spawn(upkeep::make_occurrences(self.store));
         background.spawn(end_streams(self.shutdown, drain.clone()));
         self.node.run(drain).await;
         database.close().await;

@@ -10,6 +10,7 @@ mod history;
 mod import;
 mod report;
 mod request;
+pub(crate) mod series;
 mod task;
 mod time_log;
 mod unimplemented;

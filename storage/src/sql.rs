@@ -15,6 +15,7 @@ mod plan;
 mod postgres;
 pub mod reports;
 pub mod request_ids;
+pub mod series;
 pub mod sessions;
 pub mod settings;
 mod sqlite;

@@ -1,5 +1,7 @@
 //! What happens without a request: the database's health is watched, and what has expired is forgotten.
 
+mod series;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +13,8 @@ use crate::domain::task::TRASH_RETENTION;
 use crate::service::Store;
 use crate::sql::users::Expired;
 use crate::sql::{Database, request_ids, sessions, tasks, users};
+
+pub(crate) use self::series::make_occurrences;
 
 const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 /// A database that takes this long for `SELECT 1` does not work.

@@ -7,6 +7,7 @@
 //!
 //! An occurrence is a date, and there is at most one on a date. What happens several times a day is not a task.
 
+mod ahead;
 mod dates;
 #[cfg(test)]
 mod naive;
@@ -19,6 +20,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike, Utc};
 use serde::{Deserialize, Serialize};
 
+pub use self::ahead::Plan;
 pub use self::dates::Dates;
 pub use self::rule::{End, Rule, Until};
 use super::Problem;
@@ -157,9 +159,22 @@ impl Recurrence {
         None
     }
 
+    /// Leaves a date out, or no longer. Of more dates than there is room for, the earliest are given up: they are the
+    /// first to be past.
+    pub fn set_exception(&mut self, date: NaiveDate, left_out: bool) {
+        if !left_out {
+            self.exceptions.remove(&date);
+            return;
+        }
+        self.exceptions.insert(date);
+        while self.exceptions.len() > EXCEPTIONS_MAX {
+            self.exceptions.pop_first();
+        }
+    }
+
     /// Ends the recurrence before `date`, and answers it together with what goes on from `date`; `None` if nothing
     /// comes before.
-    pub fn split(&self, zone: DayRule, date: NaiveDate) -> Option<(Self, Self)> {
+    pub fn split(&self, zone: DayRule, date: NaiveDate) -> Option<[Self; 2]> {
         let count_before = Dates::new(&self.rule, self.start.date, self.start.date)
             .take_while(|before| *before < date && self.rule.end.admits(*before, self.start.time, zone))
             .count();
@@ -172,7 +187,7 @@ impl Recurrence {
         if let End::Count(count) = self.rule.end {
             after.rule.end = End::Count(count.saturating_sub(u32::try_from(count_before).unwrap_or(u32::MAX)).max(1));
         }
-        Some((before, after))
+        Some([before, after])
     }
 }
 
@@ -185,11 +200,10 @@ pub fn parse_date(text: &str) -> Option<NaiveDate> {
 fn instant(zone: DayRule, date: NaiveDate, time: NaiveTime) -> DateTime<Utc> {
     let minutes = time.num_seconds_from_midnight() / SECONDS_PER_MINUTE;
     let on_the_minute = zone.at(date, minutes.cast_signed());
+    let shown = zone.wall_clock(on_the_minute).time().num_seconds_from_midnight() / SECONDS_PER_MINUTE;
     // The end of a gap has no seconds of the time that was skipped.
-    match zone.wall_clock(on_the_minute).time().num_seconds_from_midnight() / SECONDS_PER_MINUTE == minutes {
-        true => on_the_minute + TimeDelta::seconds(time.second().into()),
-        false => on_the_minute,
-    }
+    let seconds = if shown == minutes { time.second() } else { 0 };
+    on_the_minute + TimeDelta::seconds(seconds.into())
 }
 
 fn whole_seconds(time: NaiveTime) -> NaiveTime {
@@ -321,7 +335,7 @@ mod tests {
             series.exceptions = [day("2026-01-02"), day("2026-01-15")].into();
             let whole: Vec<_> = series.dates(utc, series.start.date).collect();
             for date in &whole[1..] {
-                let (before, after) = series.split(utc, *date).unwrap();
+                let [before, after] = series.split(utc, *date).unwrap();
                 let parts: Vec<_> =
                     before.dates(utc, before.start.date).chain(after.dates(utc, after.start.date)).collect();
                 assert_eq!(parts, whole, "{rule} at {date}");

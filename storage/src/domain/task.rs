@@ -2,11 +2,12 @@
 
 use std::collections::HashSet;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::Problem;
+use super::recurrence::Recurrence;
 use super::text::{Tag, TaskDescription, TaskTitle};
 
 const TAGS_MAX: usize = 50;
@@ -95,6 +96,19 @@ pub struct Task {
     /// Its tags, as the person wrote them.
     #[sqlx(try_from = "Json<Vec<Tag>>")]
     pub tags: Tags,
+    /// When it comes again. A task that does is a series: occurrences are made of it.
+    #[sqlx(json(nullable))]
+    pub recurrence: Option<Recurrence>,
+    /// The series, or the part of a series, that it is an occurrence of.
+    pub series_id: Option<Uuid>,
+    /// Its local date, if it is an occurrence.
+    pub occurrence_date: Option<NaiveDate>,
+    /// Whether it is an occurrence that a person has changed, so that it no longer follows its series.
+    pub is_edited: bool,
+    /// Whether it is a series or a part of one, which are not done themselves.
+    pub is_template: bool,
+    /// How often it was put off.
+    pub postponement_count: i32,
     /// Counts its writes, from 1.
     pub version: i64,
     /// When it was completed; set exactly if `status` says so.
@@ -167,12 +181,50 @@ impl Task {
             logged_micros: 0,
             due_time: None,
             tags: Tags::default(),
+            recurrence: None,
+            series_id: None,
+            occurrence_date: None,
+            is_edited: false,
+            is_template: false,
+            postponement_count: 0,
             version: 1,
             complete_time: None,
             delete_time: None,
             create_time: now,
             update_time: now,
         }
+    }
+
+    /// The occurrence of this template on a date.
+    #[must_use]
+    pub fn occurrence(&self, id: Uuid, date: NaiveDate, now: DateTime<Utc>) -> Self {
+        let mut occurrence = Self::new(id, self.title.clone(), now);
+        occurrence.series_id = Some(self.id);
+        occurrence.occurrence_date = Some(date);
+        occurrence.follow(self);
+        occurrence
+    }
+
+    /// Takes from its template what an occurrence has in common with it. When it is due and what it is a part of are
+    /// its own.
+    pub fn follow(&mut self, template: &Self) {
+        self.title = template.title.clone();
+        self.description = template.description.clone();
+        self.category_id = template.category_id;
+        self.priority = template.priority;
+        self.estimated_minutes = template.estimated_minutes;
+        self.tags = template.tags.clone();
+    }
+
+    /// Whether it still has to be done.
+    pub fn is_open(&self) -> bool {
+        matches!(self.status, Status::Pending | Status::InProgress) && self.delete_time.is_none()
+    }
+
+    /// Puts the task off until `due_time`.
+    pub fn postpone(&mut self, due_time: DateTime<Utc>) {
+        self.due_time = Some(due_time);
+        self.postponement_count = self.postponement_count.saturating_add(1);
     }
 
     /// Moves the task to `status`. A completed task that stays completed keeps the time at which it was.

@@ -36,6 +36,15 @@ pub(crate) enum Error {
     /// An interval that is taken.
     #[error("the interval overlaps time log {id}")]
     Overlap { id: Uuid },
+    /// A series, where one of its occurrences is meant.
+    #[error("the task is a series, or a part of one: its occurrences are what is done")]
+    IsSeries,
+    /// A task that happens once, where an occurrence is meant.
+    #[error("the task is no occurrence of a series")]
+    NotAnOccurrence,
+    /// A task that is done or given up.
+    #[error("the task is completed or cancelled")]
+    TaskFinished,
     /// More than there may be of something.
     #[error("there are {max} {things} already, which is the most")]
     TooMany { things: &'static str, max: i64 },
@@ -95,6 +104,9 @@ impl From<Error> for Status {
             Error::Overlap { id } => {
                 refusal::failed_precondition("TIME_LOG_OVERLAP", message, &[("time_log_id", &id.to_string())])
             }
+            Error::IsSeries => refusal::failed_precondition("TASK_IS_SERIES", message, &[]),
+            Error::NotAnOccurrence => refusal::failed_precondition("TASK_NOT_AN_OCCURRENCE", message, &[]),
+            Error::TaskFinished => refusal::failed_precondition("TASK_FINISHED", message, &[]),
             Error::TooMany { max, .. } => {
                 refusal::failed_precondition("LIMIT_REACHED", message, &[("limit", &max.to_string())])
             }

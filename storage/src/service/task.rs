@@ -1,6 +1,6 @@
 //! What a person means to do.
 
-mod wire;
+pub(super) mod wire;
 
 use std::sync::Arc;
 
@@ -10,8 +10,8 @@ use tonic::{Request, Response, Status as GrpcStatus, async_trait};
 use uuid::Uuid;
 
 use super::error::{Error, InField as _};
-use super::request::{Creation, check_etag, id, page_size, required, unsupported};
-use super::{Store, authenticated, category, time_log};
+use super::request::{Creation, check_etag, id, optional_time, page_size, required, unsupported};
+use super::{Store, authenticated, category, series, time_log};
 use crate::domain::change::{Action, Resource};
 use crate::domain::task::{Status, TRASH_RETENTION, Task};
 use crate::domain::text::TaskTitle;
@@ -34,11 +34,12 @@ impl Tasks {
         unsupported("query", &request.query)?;
         let size = page_size(request.page_size)?;
         let conditions = super::filter::parse(&request.filter)?;
-        let query = format!("ListTasks {} {}", request.show_deleted, request.filter);
+        let query = format!("ListTasks {} {} {}", request.show_deleted, request.show_series, request.filter);
         let listing = tasks::Listing {
             user_id,
             conditions: &conditions,
             show_deleted: request.show_deleted,
+            show_series: request.show_series,
             after: self.store.pages.position(user_id, &query, &request.page_token)?,
             limit: page::rows(size),
         };
@@ -67,10 +68,11 @@ impl Tasks {
         if let Some(id) = creation.made_before(&mut write).await? {
             return tasks::find(write.connection(), user_id, id).await?.ok_or_else(|| Error::not_found("task", id));
         }
-        check_references(&mut write, None, &task).await?;
-        tasks::insert(write.connection(), user_id, std::slice::from_ref(&task)).await?;
+        series::set(&mut write, &mut task, None, wire::FIELDS.mutable, &values).await?;
+        check(&mut write, None, &mut task).await?;
+        add(&mut write, std::slice::from_ref(&task)).await?;
         creation.made(&mut write, task.id).await?;
-        write.record(Resource::Task, task.id, Action::Created);
+        series::follow(&self.store, &mut write, None, &task).await?;
         write.commit().await?;
         Ok(task)
     }
@@ -84,9 +86,10 @@ impl Tasks {
         let before = find(write.connection(), user_id, id).await?;
         check_etag(&values.etag, before.version)?;
         let mut task = before.clone();
-        for field in fields {
+        for field in &fields {
             wire::set(&mut task, field, &values, write.now())?;
         }
+        series::set(&mut write, &mut task, Some(&before), &fields, &values).await?;
         self.replace(write, before, task).await
     }
 
@@ -95,8 +98,34 @@ impl Tasks {
         let mut write = self.store.write(user_id).await?;
         let before = find(write.connection(), user_id, id).await?;
         check_etag(&request.etag, before.version)?;
+        if before.is_template {
+            return Err(Error::IsSeries);
+        }
         let mut task = before.clone();
         task.set_status(Status::Completed, write.now());
+        self.replace(write, before, task).await
+    }
+
+    async fn postpone(&self, user_id: Uuid, request: v1::PostponeTaskRequest) -> Result<Task, Error> {
+        let id = id("id", &request.id)?;
+        let due_time = required("due_time", optional_time("due_time", request.due_time)?)?;
+        let mut write = self.store.write(user_id).await?;
+        let before = find(write.connection(), user_id, id).await?;
+        check_etag(&request.etag, before.version)?;
+        if before.is_template {
+            return Err(Error::IsSeries);
+        }
+        if !before.is_open() {
+            return Err(Error::TaskFinished);
+        }
+        let mut task = before.clone();
+        match before.due_time {
+            Some(current) if due_time < current => {
+                return Err(Error::field("due_time", "must not be earlier than it is: UpdateTask moves it there"));
+            }
+            Some(current) if due_time == current => {}
+            _ => task.postpone(due_time),
+        }
         self.replace(write, before, task).await
     }
 
@@ -105,16 +134,14 @@ impl Tasks {
         if task == before {
             return Ok(task);
         }
-        check_references(&mut write, Some(&before), &task).await?;
-        task.version += 1;
-        task.update_time = write.now();
-        let user_id = write.user_id();
-        tasks::update(write.connection(), user_id, &task, task.tags != before.tags).await?;
-        write.record(Resource::Task, task.id, Action::Updated);
+        check(&mut write, Some(&before), &mut task).await?;
+        let mut task = save(&mut write, &before, task).await?;
         let is_newly_completed = task.status == Status::Completed && before.status != Status::Completed;
         if is_newly_completed && time_log::stop_timer_of(&mut write, task.id).await? {
+            let user_id = write.user_id();
             task = find(write.connection(), user_id, task.id).await?;
         }
+        series::follow(&self.store, &mut write, Some(&before), &task).await?;
         write.commit().await?;
         Ok(task)
     }
@@ -122,17 +149,10 @@ impl Tasks {
     async fn delete(&self, user_id: Uuid, request: v1::DeleteTaskRequest) -> Result<(), Error> {
         let id = id("id", &request.id)?;
         let mut write = self.store.write(user_id).await?;
-        let mut task = find(write.connection(), user_id, id).await?;
+        let task = find(write.connection(), user_id, id).await?;
         check_etag(&request.etag, task.version)?;
-        // A timer must not run on for what the person no longer sees; its time is kept.
-        if time_log::stop_timer_of(&mut write, id).await? {
-            task = find(write.connection(), user_id, id).await?;
-        }
-        task.delete_time = Some(write.now());
-        task.update_time = write.now();
-        task.version += 1;
-        tasks::update(write.connection(), user_id, &task, false).await?;
-        write.record(Resource::Task, id, Action::Deleted);
+        let task = trash(&mut write, task).await?;
+        series::trash_with(&self.store, &mut write, &task).await?;
         write.commit().await?;
         Ok(())
     }
@@ -142,17 +162,14 @@ impl Tasks {
         let mut write = self.store.write(user_id).await?;
         let now = write.now();
         let task = tasks::find(write.connection(), user_id, id).await?;
-        let mut task = task.ok_or_else(|| Error::not_found("task", id))?;
-        match task.delete_time {
-            None => return Ok(task),
+        let before = task.ok_or_else(|| Error::not_found("task", id))?;
+        match before.delete_time {
+            None => return Ok(before),
             Some(delete_time) if delete_time + TRASH_RETENTION <= now => return Err(Error::not_found("task", id)),
-            Some(_) => task.delete_time = None,
+            Some(_) => {}
         }
-        task.update_time = now;
-        task.version += 1;
-        tasks::update(write.connection(), user_id, &task, false).await?;
-        // Those who watch were told that it is gone, so to them it is new.
-        write.record(Resource::Task, id, Action::Created);
+        let task = untrash(&mut write, before.clone()).await?;
+        series::untrash_with(&self.store, &mut write, &before, &task).await?;
         write.commit().await?;
         Ok(task)
     }
@@ -197,12 +214,76 @@ impl TaskService for Tasks {
         let (user_id, request) = authenticated(request)?;
         Ok(Response::new(self.complete(user_id, request).await?.into()))
     }
+
+    async fn postpone_task(&self, request: Request<v1::PostponeTaskRequest>) -> Result<Response<v1::Task>, GrpcStatus> {
+        let (user_id, request) = authenticated(request)?;
+        Ok(Response::new(self.postpone(user_id, request).await?.into()))
+    }
+
+    async fn update_following_tasks(
+        &self,
+        request: Request<v1::UpdateFollowingTasksRequest>,
+    ) -> Result<Response<v1::Task>, GrpcStatus> {
+        let (user_id, request) = authenticated(request)?;
+        Ok(Response::new(series::update_following(&self.store, user_id, request).await?.into()))
+    }
 }
 
 /// One of the person's tasks that is not in the trash.
 pub(super) async fn find(connection: &mut Connection, user_id: Uuid, id: Uuid) -> Result<Task, Error> {
     let task = tasks::find(connection, user_id, id).await?;
     task.filter(|task| task.delete_time.is_none()).ok_or_else(|| Error::not_found("task", id))
+}
+
+/// Adds tasks.
+pub(super) async fn add(write: &mut Write, tasks: &[Task]) -> Result<(), Error> {
+    let user_id = write.user_id();
+    tasks::insert(write.connection(), user_id, tasks).await?;
+    for task in tasks {
+        write.record(Resource::Task, task.id, Action::Created);
+    }
+    Ok(())
+}
+
+/// Writes `task` in the place of `before`; nothing if they are equal. Answers it with its new version.
+pub(super) async fn save(write: &mut Write, before: &Task, task: Task) -> Result<Task, Error> {
+    if task == *before {
+        return Ok(task);
+    }
+    save_as(write, before, task, Action::Updated).await
+}
+
+/// Moves a task to the trash.
+pub(super) async fn trash(write: &mut Write, mut before: Task) -> Result<Task, Error> {
+    // A timer must not run on for what the person no longer sees; its time is kept.
+    if time_log::stop_timer_of(write, before.id).await? {
+        let user_id = write.user_id();
+        before = find(write.connection(), user_id, before.id).await?;
+    }
+    let task = Task { delete_time: Some(write.now()), ..before.clone() };
+    save_as(write, &before, task, Action::Deleted).await
+}
+
+/// Takes a task back from the trash.
+pub(super) async fn untrash(write: &mut Write, before: Task) -> Result<Task, Error> {
+    let task = Task { delete_time: None, ..before.clone() };
+    // Those who watch were told that it is gone, so to them it is new.
+    save_as(write, &before, task, Action::Created).await
+}
+
+async fn save_as(write: &mut Write, before: &Task, mut task: Task, action: Action) -> Result<Task, Error> {
+    let user_id = write.user_id();
+    task.version = before.version + 1;
+    task.update_time = write.now();
+    tasks::update(write.connection(), user_id, &task, task.tags != before.tags).await?;
+    write.record(Resource::Task, task.id, action);
+    Ok(task)
+}
+
+/// Checks what a task that is to be written refers to.
+pub(super) async fn check(write: &mut Write, before: Option<&Task>, task: &mut Task) -> Result<(), Error> {
+    check_references(write, before, task).await?;
+    series::check(write, before, task).await
 }
 
 /// Checks that category and parent, where they are new, are the person's own, and that no task becomes a part of

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::error::{Error, InField as _};
 use super::request::{Fields, required, timestamp};
-use super::{Store, authenticated};
+use super::{Store, authenticated, series};
 use crate::domain::change::{Action, Resource};
 use crate::domain::text::{Email, PersonName};
 use crate::domain::user::{DayStart, Tier, TimeZone, User, WorkingHours};
@@ -66,6 +66,9 @@ impl Users {
         user.update_time = write.now();
         users::update(write.connection(), &user).await?;
         write.record(Resource::User, user_id, Action::Updated);
+        if user.time_zone != before.time_zone {
+            series::follow_zone(&mut write).await?;
+        }
         write.commit().await?;
         Ok(user)
     }

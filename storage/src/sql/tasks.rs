@@ -8,8 +8,22 @@ use super::{Connection, QueryBuilder, query, query_as, query_scalar};
 use crate::domain::task::{Condition, Task};
 use crate::page::Position;
 
-const COLUMNS: &str = "id, category_id, parent_id, title, description, priority, status, estimated_minutes, \
-                       logged_micros, due_time, tags, version, complete_time, delete_time, create_time, update_time";
+macro_rules! columns {
+    () => {
+        "id, category_id, parent_id, title, description, priority, status, estimated_minutes, logged_micros, due_time,
+         tags, recurrence, series_id, occurrence_date, is_edited, is_template, postponement_count, version,
+         complete_time, delete_time, create_time, update_time"
+    };
+}
+
+/// Tasks that are as the rest of the statement says.
+macro_rules! select_task {
+    ($rest:expr) => {
+        concat!("SELECT ", $crate::sql::tasks::columns!(), " FROM tasks ", $rest)
+    };
+}
+pub(super) use columns;
+pub(super) use select_task;
 
 /// Rows per statement of an import. Their binds stay far below what any database takes.
 const ROWS_PER_INSERT: usize = 50;
@@ -24,6 +38,8 @@ pub struct Listing<'a> {
     pub conditions: &'a [Condition],
     /// Also what is in the trash.
     pub show_deleted: bool,
+    /// Also series and their parts.
+    pub show_series: bool,
     /// Tasks that come after this one in the order; `None` is the first page.
     pub after: Option<Position>,
     /// At most this many.
@@ -55,10 +71,13 @@ pub async fn list(connection: &mut Connection, listing: &Listing<'_>) -> sqlx::R
 }
 
 fn listing_query(listing: &Listing<'_>) -> QueryBuilder<'static> {
-    let mut query = QueryBuilder::new("SELECT ");
-    query.push(COLUMNS).push(" FROM tasks WHERE user_id = ").push_bind(listing.user_id);
+    let mut query = QueryBuilder::new(select_task!("WHERE user_id = "));
+    query.push_bind(listing.user_id);
     if !listing.show_deleted {
         query.push(" AND delete_time IS NULL");
+    }
+    if !listing.show_series {
+        query.push(" AND NOT is_template");
     }
     for condition in listing.conditions {
         push_condition(&mut query, listing.user_id, condition);
@@ -89,15 +108,7 @@ fn push_condition(query: &mut QueryBuilder<'static>, user_id: Uuid, condition: &
 
 /// One of a person's tasks, in the trash or not.
 pub async fn find(connection: &mut Connection, user_id: Uuid, id: Uuid) -> sqlx::Result<Option<Task>> {
-    query_as(
-        "SELECT id, category_id, parent_id, title, description, priority, status, estimated_minutes, logged_micros,
-         due_time, tags, version, complete_time, delete_time, create_time, update_time
-         FROM tasks WHERE user_id = $1 AND id = $2",
-    )
-    .bind(user_id)
-    .bind(id)
-    .fetch_optional(connection)
-    .await
+    query_as(select_task!("WHERE user_id = $1 AND id = $2")).bind(user_id).bind(id).fetch_optional(connection).await
 }
 
 /// Whether `ancestor_id` is `id` or one of the tasks that `id` is a part of.
@@ -126,8 +137,7 @@ pub async fn has_ancestor(
 /// Adds tasks with their tags.
 pub async fn insert(connection: &mut Connection, user_id: Uuid, tasks: &[Task]) -> sqlx::Result<()> {
     for chunk in tasks.chunks(ROWS_PER_INSERT) {
-        let mut insert = QueryBuilder::new("INSERT INTO tasks (user_id, ");
-        insert.push(COLUMNS).push(") ");
+        let mut insert = QueryBuilder::new(concat!("INSERT INTO tasks (user_id, ", columns!(), ") "));
         insert.push_values(chunk, |row, task| {
             row.push_bind(user_id)
                 .push_bind(task.id)
@@ -141,6 +151,12 @@ pub async fn insert(connection: &mut Connection, user_id: Uuid, tasks: &[Task]) 
                 .push_bind(task.logged_micros)
                 .push_bind(task.due_time)
                 .push_bind(Json(task.tags.as_slice()))
+                .push_bind(task.recurrence.as_ref().map(Json))
+                .push_bind(task.series_id)
+                .push_bind(task.occurrence_date)
+                .push_bind(task.is_edited)
+                .push_bind(task.is_template)
+                .push_bind(task.postponement_count)
                 .push_bind(task.version)
                 .push_bind(task.complete_time)
                 .push_bind(task.delete_time)
@@ -154,12 +170,13 @@ pub async fn insert(connection: &mut Connection, user_id: Uuid, tasks: &[Task]) 
     insert_tags(connection, user_id, tasks).await
 }
 
-/// Writes a task; its tags too if `tags_changed`.
+/// Writes a task; its tags too if `tags_changed`. What it is an occurrence of stays as it is.
 pub async fn update(connection: &mut Connection, user_id: Uuid, task: &Task, tags_changed: bool) -> sqlx::Result<()> {
     query(
         "UPDATE tasks SET category_id = $3, parent_id = $4, title = $5, description = $6, priority = $7, status = $8,
          estimated_minutes = $9, due_time = $10, tags = $11, version = $12, complete_time = $13, delete_time = $14,
-         update_time = $15 WHERE user_id = $1 AND id = $2",
+         update_time = $15, recurrence = $16, is_edited = $17, is_template = $18, postponement_count = $19
+         WHERE user_id = $1 AND id = $2",
     )
     .bind(user_id)
     .bind(task.id)
@@ -176,6 +193,10 @@ pub async fn update(connection: &mut Connection, user_id: Uuid, task: &Task, tag
     .bind(task.complete_time)
     .bind(task.delete_time)
     .bind(task.update_time)
+    .bind(task.recurrence.as_ref().map(Json))
+    .bind(task.is_edited)
+    .bind(task.is_template)
+    .bind(task.postponement_count)
     .execute(&mut *connection)
     .await?;
 
@@ -259,13 +280,14 @@ pub async fn finished(
     .await
 }
 
-/// Deletes for good what of a person's has been in the trash since `before` or longer. What logs or parts still refer to stays, out
+/// Deletes for good what of a person's has been in the trash since `before` or longer. What logs, parts or occurrences still refer to stays, out
 /// of sight: without it they would be different from what their person was told. Answers how many.
 pub async fn delete_trashed(connection: &mut Connection, user_id: Uuid, before: DateTime<Utc>) -> sqlx::Result<u64> {
     query(
         "DELETE FROM tasks WHERE user_id = $1 AND delete_time <= $2
          AND NOT EXISTS (SELECT 1 FROM time_logs WHERE time_logs.user_id = $1 AND time_logs.task_id = tasks.id)
-         AND NOT EXISTS (SELECT 1 FROM tasks AS parts WHERE parts.user_id = $1 AND parts.parent_id = tasks.id)",
+         AND NOT EXISTS (SELECT 1 FROM tasks AS parts WHERE parts.user_id = $1 AND parts.parent_id = tasks.id)
+         AND NOT EXISTS (SELECT 1 FROM tasks AS made WHERE made.user_id = $1 AND made.series_id = tasks.id)",
     )
     .bind(user_id)
     .bind(before)
@@ -282,7 +304,7 @@ mod tests {
 
     fn listing(conditions: &[Condition]) -> Listing<'_> {
         let after = Some(Position { time: DateTime::UNIX_EPOCH, id: Uuid::nil() });
-        Listing { user_id: Uuid::nil(), conditions, show_deleted: false, after, limit: 50 }
+        Listing { user_id: Uuid::nil(), conditions, show_deleted: false, show_series: false, after, limit: 50 }
     }
 
     #[tokio::test]

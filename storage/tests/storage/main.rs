@@ -14,6 +14,7 @@ mod imports;
 mod isolation;
 mod operations;
 mod reports;
+mod recurrence;
 mod summaries;
 mod support;
 mod tasks;

@@ -138,7 +138,12 @@ impl World {
     }
 
     pub(crate) async fn start_on(machine: Arc<Machine>) -> Self {
-        let clock = Arc::new(ManualClock::new(NOW.parse().unwrap()));
+        Self::start_at(machine, NOW).await
+    }
+
+    /// Starts at a time of the test's.
+    pub(crate) async fn start_at(machine: Arc<Machine>, now: &str) -> Self {
+        let clock = Arc::new(ManualClock::new(now.parse().unwrap()));
         let storage = focusflow_storage::build_with(machine.config(), Arc::clone(&clock) as _).await.unwrap();
         let (shutdown, drain) = drain::channel(DrainConfig::default(), storage.health().clone());
         let (address, admin) = (storage.local_addr().unwrap(), storage.admin_addr().unwrap());

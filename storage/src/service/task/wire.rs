@@ -3,13 +3,14 @@
 use chrono::{DateTime, Utc};
 use focusflow_proto::v1;
 
+use crate::domain::recurrence::Mode;
 use crate::domain::task::{EstimatedMinutes, Priority, Status, Tags, Task};
 use crate::domain::text::{Tag, TaskDescription, TaskTitle};
 use crate::service::error::{Error, InField as _};
-use crate::service::request::{Fields, etag, optional_id, optional_time, timestamp, unsupported};
+use crate::service::request::{Fields, etag, optional_id, optional_time, timestamp};
 
 /// What an update of a task may do to its fields.
-pub(super) const FIELDS: Fields = Fields {
+pub(in crate::service) const FIELDS: Fields = Fields {
     mutable: &[
         "title",
         "description",
@@ -21,6 +22,9 @@ pub(super) const FIELDS: Fields = Fields {
         "tags",
         "parent_id",
         "recurrence",
+        "recurrence_mode",
+        "recurrence_start",
+        "exception_dates",
     ],
     output_only: &[
         "id",
@@ -36,7 +40,7 @@ pub(super) const FIELDS: Fields = Fields {
 };
 
 /// Whether a field has a value other than its default.
-pub(super) fn is_set(values: &v1::Task, field: &str) -> bool {
+pub(in crate::service) fn is_set(values: &v1::Task, field: &str) -> bool {
     match field {
         "title" => !values.title.is_empty(),
         "description" => !values.description.is_empty(),
@@ -48,17 +52,25 @@ pub(super) fn is_set(values: &v1::Task, field: &str) -> bool {
         "tags" => !values.tags.is_empty(),
         "parent_id" => !values.parent_id.is_empty(),
         "recurrence" => !values.recurrence.is_empty(),
+        "recurrence_mode" => values.recurrence_mode != 0,
+        "recurrence_start" => !values.recurrence_start.is_empty(),
+        "exception_dates" => !values.exception_dates.is_empty(),
         _ => false,
     }
 }
 
 /// Takes all fields that a person decides.
-pub(super) fn set_all(task: &mut Task, values: &v1::Task, now: DateTime<Utc>) -> Result<(), Error> {
+pub(in crate::service) fn set_all(task: &mut Task, values: &v1::Task, now: DateTime<Utc>) -> Result<(), Error> {
     FIELDS.mutable.iter().try_for_each(|field| set(task, field, values, now))
 }
 
 /// Takes one field.
-pub(super) fn set(task: &mut Task, field: &str, values: &v1::Task, now: DateTime<Utc>) -> Result<(), Error> {
+pub(in crate::service) fn set(
+    task: &mut Task,
+    field: &str,
+    values: &v1::Task,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
     match field {
         "title" => task.title = TaskTitle::parse(&values.title).in_field("task.title")?,
         "description" => {
@@ -74,7 +86,7 @@ pub(super) fn set(task: &mut Task, field: &str, values: &v1::Task, now: DateTime
         "due_time" => task.due_time = optional_time("task.due_time", values.due_time)?,
         "tags" => task.tags = tags(&values.tags)?,
         "parent_id" => task.parent_id = optional_id("task.parent_id", &values.parent_id)?,
-        "recurrence" => unsupported("task.recurrence", &values.recurrence)?,
+        // Those that say when it comes again are taken together, by `series::set`.
         _ => {}
     }
     Ok(())
@@ -128,8 +140,26 @@ impl From<Status> for v1::task::Status {
     }
 }
 
+impl From<Mode> for v1::task::RecurrenceMode {
+    fn from(mode: Mode) -> Self {
+        match mode {
+            Mode::Schedule => Self::Schedule,
+            Mode::Completion => Self::Completion,
+        }
+    }
+}
+
 impl From<Task> for v1::Task {
     fn from(task: Task) -> Self {
+        let (recurrence, recurrence_mode, recurrence_start, exception_dates) = match &task.recurrence {
+            Some(recurrence) => (
+                recurrence.rule.to_string(),
+                v1::task::RecurrenceMode::from(recurrence.mode).into(),
+                recurrence.start.to_string(),
+                recurrence.exceptions.iter().map(ToString::to_string).collect(),
+            ),
+            None => Default::default(),
+        };
         Self {
             actual_minutes: task.actual_minutes(),
             id: task.id.to_string(),
@@ -146,11 +176,13 @@ impl From<Task> for v1::Task {
             create_time: Some(timestamp(task.create_time)),
             update_time: Some(timestamp(task.update_time)),
             etag: etag(task.version),
-            // Recurring tasks and postponement are not in this version.
-            recurrence: String::new(),
-            series_id: String::new(),
-            occurrence_date: String::new(),
-            postponement_count: 0,
+            series_id: task.series_id.map(|id| id.to_string()).unwrap_or_default(),
+            occurrence_date: task.occurrence_date.map(|date| date.to_string()).unwrap_or_default(),
+            postponement_count: task.postponement_count,
+            recurrence,
+            recurrence_mode,
+            recurrence_start,
+            exception_dates,
         }
     }
 }

@@ -1,0 +1,2 @@
+-- PostgreSQL validates here what SQLite checks anyway.
+SELECT 1;
