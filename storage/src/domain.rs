@@ -8,6 +8,7 @@ pub mod day;
 pub mod habit;
 pub mod report;
 pub mod recurrence;
+pub mod notification;
 pub mod task;
 pub mod text;
 pub mod time_log;

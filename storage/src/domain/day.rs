@@ -52,6 +52,19 @@ impl DayRule {
         self.instant(day, TimeDelta::minutes(minutes.into()))
     }
 
+    /// The instant within a local day at which its clocks show `minutes` after midnight. A time before the day's start
+    /// is one of the night that the day ends with.
+    pub fn within(self, day: NaiveDate, minutes: i32) -> DateTime<Utc> {
+        let is_next_date = TimeDelta::minutes(minutes.into()) < self.day_start;
+        let date = if is_next_date { day.checked_add_days(Days::new(1)).unwrap_or(day) } else { day };
+        self.at(date, minutes)
+    }
+
+    /// The same zone with days that begin at midnight, as calendars have them.
+    pub fn calendar(self) -> Self {
+        Self { day_start: TimeDelta::zero(), ..self }
+    }
+
     /// What the clocks show at an instant.
     pub fn wall_clock(self, instant: DateTime<Utc>) -> NaiveDateTime {
         instant.with_timezone(&self.zone).naive_local()

@@ -92,6 +92,15 @@ text!(
     HabitDescription, 0..=5_000, many_lines
 );
 
+text!(
+    /// The line that a notification begins with: 1 to 500 characters, so that every task's title fits.
+    NotificationTitle, 1..=500, one_line
+);
+text!(
+    /// What a notification says beyond its title: up to 5,000 characters.
+    NotificationBody, 0..=5_000, many_lines
+);
+
 impl Tag {
     /// The form under which tags are compared.
     pub fn key(&self) -> String {
