@@ -4,6 +4,7 @@ use std::path::Path;
 
 use focusflow_mesh::environment::{Environment, EnvironmentError, ListenConfig, MeshConfig};
 
+use crate::mail::MailConfig;
 use crate::sql::{DatabaseConfig, DatabaseUrl, DatabaseUrlError};
 
 /// Everything that [`build`](crate::build) needs.
@@ -18,6 +19,8 @@ pub struct Config {
     /// PostgreSQL also `DATABASE_MIGRATION_URL`, as whom migrations run, by default as whom `DATABASE_URL` says; and
     /// `DATABASE_REPLICA_URL`, a streaming replica that summaries, reports and exports are read from.
     pub database: DatabaseConfig,
+    /// How mail is sent; without, people are told in the application only.
+    pub mail: Option<MailConfig>,
 }
 
 /// The variable that names the mesh's port.
@@ -40,6 +43,7 @@ impl Config {
             listen: environment.listen(PORT, DEFAULT_PORT)?,
             mesh: environment.mesh()?,
             database: database(&environment)?,
+            mail: MailConfig::read(&environment)?,
         })
     }
 }

@@ -4,6 +4,7 @@
 //! * [`domain`] is what the words mean: values parsed once, and rules between them. No database, no wire, no clock.
 //! * [`sql`] is the database: one module of queries per table.
 //! * [`import`] reads the files of other programs.
+//! * [`mail`] is what leaves the application.
 //! * `service` has one file per gRPC service, and turns requests into transactions.
 //!
 //! Every write of a person's takes the next numbers of their change sequence in its own transaction, so a client that
@@ -13,6 +14,7 @@ pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod import;
+pub mod mail;
 mod page;
 mod service;
 pub mod sql;
