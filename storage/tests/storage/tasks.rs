@@ -1,7 +1,7 @@
 use chrono::TimeDelta;
 use focusflow_proto::v1::task::{Priority, Status as TaskStatus};
 use focusflow_proto::v1::{
-    CompleteTaskRequest, CreateTaskRequest, DeleteTaskRequest, ListTasksRequest, PostponeTaskRequest, Task,
+    CompleteTaskRequest, CreateTaskRequest, DeleteTaskRequest, ListTaskRevisionsRequest, ListTasksRequest, Task,
     UndeleteTaskRequest, UpdateTaskRequest,
 };
 use tonic::{Code, Status};
@@ -65,7 +65,7 @@ async fn a_wrong_task_names_its_field(#[values(Sqlite, Postgres)] on: Backend) {
         (Task { status: -1, ..titled("t") }, "task.status"),
         (Task { tags: vec!["a".into(), "#b".into()], ..titled("t") }, "task.tags[1]"),
         (Task { tags: (0..51).map(|n| format!("t{n}")).collect(), ..titled("t") }, "task.tags[50]"),
-        (Task { recurrence: "FREQ=DAILY".into(), ..titled("t") }, "task.recurrence"),
+        (Task { recurrence: "FREQ=HOURLY".into(), ..titled("t") }, "task.recurrence"),
         (
             Task { due_time: Some(prost_types::Timestamp { seconds: i64::MAX, nanos: 0 }), ..titled("t") },
             "task.due_time",
@@ -362,6 +362,6 @@ async fn a_filter_shows_what_it_says_and_refuses_what_it_does_not_know(#[values(
 async fn what_is_declared_but_not_built_yet_says_so(#[values(Sqlite, Postgres)] on: Backend) {
     let world = World::start(on).await;
     let person = world.person().await;
-    let postponed = person.tasks().postpone_task(PostponeTaskRequest::default()).await;
-    assert_eq!(refusal(postponed).0, Code::Unimplemented);
+    let revisions = person.tasks().list_task_revisions(ListTaskRevisionsRequest::default()).await;
+    assert_eq!(refusal(revisions).0, Code::Unimplemented);
 }
