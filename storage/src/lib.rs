@@ -16,6 +16,7 @@ pub mod domain;
 pub mod import;
 pub mod mail;
 mod page;
+pub mod redis;
 mod service;
 pub mod sql;
 mod upkeep;
