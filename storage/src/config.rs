@@ -5,6 +5,7 @@ use std::path::Path;
 use focusflow_mesh::environment::{Environment, EnvironmentError, ListenConfig, MeshConfig};
 
 use crate::mail::MailConfig;
+use crate::redis::{RedisUrl, RedisUrlError};
 use crate::sql::{DatabaseConfig, DatabaseUrl, DatabaseUrlError};
 
 /// Everything that [`build`](crate::build) needs.
@@ -21,6 +22,10 @@ pub struct Config {
     pub database: DatabaseConfig,
     /// How mail is sent; without, people are told in the application only.
     pub mail: Option<MailConfig>,
+    /// Where replicas of the service share what is read often, and tell each other what changed. `REDIS_URL`, as
+    /// `redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE]`, or `rediss://…` over TLS; without it, changes are found in the
+    /// database, within a second. With SQLite there is one process, which needs none.
+    pub redis: Option<RedisUrl>,
 }
 
 /// The variable that names the mesh's port.
@@ -44,6 +49,7 @@ impl Config {
             mesh: environment.mesh()?,
             database: database(&environment)?,
             mail: MailConfig::read(&environment)?,
+            redis: redis(&environment)?,
         })
     }
 }
@@ -58,6 +64,12 @@ fn database(environment: &Environment<'_>) -> Result<DatabaseConfig, Environment
         migration_url: postgres_url(environment, "DATABASE_MIGRATION_URL")?,
         replica_url: postgres_url(environment, "DATABASE_REPLICA_URL")?,
     })
+}
+
+fn redis(environment: &Environment<'_>) -> Result<Option<RedisUrl>, EnvironmentError> {
+    const VARIABLE: &str = "REDIS_URL";
+    let Some(url) = environment.text(VARIABLE) else { return Ok(None) };
+    url.parse().map(Some).map_err(|error: RedisUrlError| EnvironmentError::new(VARIABLE, error))
 }
 
 fn postgres_url(
@@ -121,6 +133,8 @@ mod tests {
             ("MESH_TRUST_DOMAIN", "Not A Domain"),
             ("DATABASE_URL", "postgres://user:secret@host/db?sslmode=disable"),
             ("DATABASE_URL", "mysql://user:secret@host/db"),
+            ("REDIS_URL", "https://user:secret@host"),
+            ("REDIS_URL", "redis://user:secret@host:port"),
         ] {
             let error = read(&[("MESH_CERT_DIR", "certs"), (variable, value)]).unwrap_err();
             assert_eq!(error.variable, variable);

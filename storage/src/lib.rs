@@ -10,6 +10,7 @@
 //! Every write of a person's takes the next numbers of their change sequence in its own transaction, so a client that
 //! watches misses nothing.
 
+mod cache;
 pub mod clock;
 pub mod config;
 pub mod domain;
@@ -17,6 +18,8 @@ pub mod import;
 pub mod mail;
 mod page;
 pub mod redis;
+mod relay;
+mod replicas;
 mod service;
 pub mod sql;
 mod upkeep;
@@ -41,6 +44,7 @@ pub use config::Config;
 
 use self::clock::{Clock, SystemClock, TimeAndIds};
 use self::page::PageSigner;
+use self::replicas::Replicas;
 use self::service::Store;
 use self::sql::{Database, OpenError, settings};
 
@@ -51,6 +55,7 @@ const PAGE_KEY_LENGTH: usize = 32;
 pub struct Storage {
     node: Node,
     store: Arc<Store>,
+    replicas: Replicas,
     /// Tells streams without an end that it has come.
     shutdown: CancellationToken,
 }
@@ -90,6 +95,7 @@ pub async fn build_with(config: Config, clock: Arc<dyn Clock>) -> Result<Storage
     let migrations = health.latch("migrations");
     let database = Database::open(&config.database).await?;
     drop(migrations);
+    let (database, replicas) = Replicas::join(database, config.redis, &health);
     let pages = page_signer(&database).await?;
     let store = Arc::new(Store { database, time: TimeAndIds::new(clock), pages });
 
@@ -100,7 +106,7 @@ pub async fn build_with(config: Config, clock: Arc<dyn Clock>) -> Result<Storage
     let mesh = service::add_to(mesh, &store, &shutdown).build()?;
 
     let node = Node::bind(config::PORT, config.listen, credentials, health, mesh).await?;
-    Ok(Storage { node, store, shutdown })
+    Ok(Storage { node, store, replicas, shutdown })
 }
 
 impl Storage {
@@ -126,6 +132,7 @@ impl Storage {
         background.spawn(upkeep::watch_health(database.clone(), self.node.health().clone()));
         background.spawn(upkeep::forget_what_expired(Arc::clone(&self.store)));
         background.spawn(upkeep::make_occurrences(self.store));
+        background.spawn(self.replicas.run());
         background.spawn(end_streams(self.shutdown, drain.clone()));
         self.node.run(drain).await;
         database.close().await;

@@ -40,8 +40,10 @@ use uuid::Uuid;
 use self::error::Error;
 use self::unimplemented::Unimplemented;
 use crate::clock::TimeAndIds;
+use crate::domain::category::Category;
+use crate::domain::user::User;
 use crate::page::PageSigner;
-use crate::sql::{Database, Write};
+use crate::sql::{Database, Write, categories, users};
 
 /// What the services work with.
 #[derive(Clone, Debug)]
@@ -75,6 +77,21 @@ impl Store {
         let transaction = self.database.begin(user_id).await?;
         let write = self.database.write_in(transaction, user_id, || self.time.now()).await?;
         write.ok_or_else(|| Error::not_found("user", user_id))
+    }
+
+    /// A person's account and settings, kept or read. Within a write, its connection is asked instead.
+    async fn user(&self, user_id: Uuid) -> Result<User, Error> {
+        let read = async {
+            let user = users::find(&mut self.database.read(user_id).await?, user_id).await?;
+            user.ok_or_else(|| Error::not_found("user", user_id))
+        };
+        self.database.cache().get(user_id, read).await
+    }
+
+    /// A person's categories by name, kept or read. Within a write, its connection is asked instead.
+    async fn categories(&self, user_id: Uuid) -> Result<Vec<Category>, Error> {
+        let read = async { Ok(categories::list(&mut self.database.read(user_id).await?, user_id).await?) };
+        self.database.cache().get(user_id, read).await
     }
 }
 

@@ -13,6 +13,7 @@ pub mod imports;
 #[cfg(test)]
 mod plan;
 mod postgres;
+pub(crate) mod replicas;
 pub mod reports;
 pub mod request_ids;
 pub mod series;
@@ -31,7 +32,6 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use tokio::sync::broadcast;
 use uuid::Uuid;
 
 pub use self::connection::{Connection, Transaction};
@@ -39,7 +39,9 @@ use self::postgres::{Mode, Server};
 use self::sqlite::File;
 pub use self::statement::{Argument, Query, QueryBuilder, Row, Scalar, Text, Values, query, query_as, query_scalar};
 pub use self::url::{DatabaseUrl, DatabaseUrlError};
+use crate::cache::{Cache, Key};
 use crate::domain::change::{Action, Resource};
+use crate::relay::{Announcement, Relay};
 
 /// The text of a statement for each database, side by side.
 macro_rules! dialects {
@@ -51,14 +53,13 @@ pub(crate) use dialects;
 
 /// How long a request waits for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
-/// A watcher that falls this far behind reads the table once instead.
-const COMMIT_NOTICES_MAX: usize = 1024;
 
 /// The database that `DATABASE_URL` names.
 #[derive(Clone, Debug)]
 pub struct Database {
     engine: Engine,
-    committed: broadcast::Sender<Uuid>,
+    relay: Relay,
+    cache: Cache,
 }
 
 /// Where the data is, and as whom it is reached.
@@ -117,7 +118,9 @@ pub struct Write {
     now: DateTime<Utc>,
     last_number: i64,
     changes: Vec<PendingChange>,
-    committed: broadcast::Sender<Uuid>,
+    outdated: Vec<Key>,
+    relay: Relay,
+    cache: Cache,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -147,7 +150,9 @@ impl Database {
                 Engine::Postgres(Server::open(options, owner, replica).await?)
             }
         };
-        Ok(Self { engine, committed: broadcast::Sender::new(COMMIT_NOTICES_MAX) })
+        // Nobody else writes a SQLite file while this process has it open.
+        let cache = if matches!(engine, Engine::Sqlite(_)) { Cache::in_process() } else { Cache::None };
+        Ok(Self { engine, relay: Relay::default(), cache })
     }
 
     /// A connection for one person's reads.
@@ -237,13 +242,30 @@ impl Database {
             now: now(),
             last_number,
             changes: Vec::new(),
-            committed: self.committed.clone(),
+            outdated: Vec::new(),
+            relay: self.relay.clone(),
+            cache: self.cache.clone(),
         }))
     }
 
-    /// Tells of each person's commits from now on.
-    pub fn commits(&self) -> broadcast::Receiver<Uuid> {
-        self.committed.subscribe()
+    /// The same database, whose commits are told through `relay`, and with what `cache` keeps.
+    pub(crate) fn sharing(self, relay: Relay, cache: Cache) -> Self {
+        Self { relay, cache, ..self }
+    }
+
+    /// Whether other processes may be working on the database.
+    pub(crate) fn has_replicas(&self) -> bool {
+        matches!(self.engine, Engine::Postgres(_))
+    }
+
+    /// Tells of people's commits, in this process and in others.
+    pub(crate) fn relay(&self) -> &Relay {
+        &self.relay
+    }
+
+    /// What is read often.
+    pub(crate) fn cache(&self) -> &Cache {
+        &self.cache
     }
 
     /// Asks the database for a sign of life.
@@ -295,6 +317,17 @@ impl Write {
     /// Notes that something was written; it gets the next number of the person's sequence.
     pub fn record(&mut self, resource: Resource, resource_id: Uuid, action: Action) {
         self.changes.push(PendingChange { resource, resource_id, action });
+        if let Some(key) = Key::outdated_by(resource, self.user_id) {
+            self.outdate(key);
+        }
+    }
+
+    /// Notes that the cache must not answer what it holds any more. [`record`](Self::record) does so by itself for
+    /// what it names.
+    pub(crate) fn outdate(&mut self, key: Key) {
+        if !self.outdated.contains(&key) {
+            self.outdated.push(key);
+        }
     }
 
     /// Makes the write last and wakes those who watch the person. Answers the last number given.
@@ -306,9 +339,12 @@ impl Write {
     async fn finish(mut self) -> sqlx::Result<i64> {
         let first = self.last_number + 1;
         let last = changes::append(&mut self.transaction, self.user_id, first, self.now, &self.changes).await?;
-        self.transaction.commit().await?;
-        // Nobody watching is no error.
-        let _ = self.committed.send(self.user_id);
+        let hold = self.cache.hold(self.outdated).await;
+        let committed = self.transaction.commit().await;
+        // Also when it failed: it may have reached the database all the same.
+        hold.release().await;
+        committed?;
+        self.relay.announce(Announcement { user_id: self.user_id, last_number: last });
         Ok(last)
     }
 }

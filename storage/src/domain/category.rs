@@ -1,6 +1,7 @@
 //! Categories: the areas of life and work that a person sorts tasks into.
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::text::{CategoryName, Color, Icon};
@@ -14,7 +15,7 @@ pub const INITIAL: [(&str, &str, &str); 4] = [
 ];
 
 /// A named group of tasks.
-#[derive(Clone, Debug, Eq, PartialEq, sqlx::FromRow)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize, sqlx::FromRow)]
 pub struct Category {
     /// Its id.
     pub id: Uuid,

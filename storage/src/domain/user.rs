@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 use uuid::Uuid;
 
@@ -12,7 +13,7 @@ use super::text::{Email, PersonName};
 const MINUTES_PER_DAY: i32 = 24 * 60;
 
 /// What an account is entitled to.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, sqlx::Type)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize, sqlx::Type)]
 #[sqlx(type_name = "text", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Tier {
     /// The default.
@@ -24,16 +25,17 @@ pub enum Tier {
 }
 
 /// An IANA time zone, as `Europe/Berlin`.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct TimeZone(Tz);
 
 /// Minutes after midnight at which a person's day begins: 0 to 719.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, sqlx::Type)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize, sqlx::Type)]
 #[sqlx(transparent)]
 pub struct DayStart(i32);
 
 /// The part of the week in which a person plans to work.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct WorkingHours {
     start_minutes: i32,
     end_minutes: i32,
@@ -41,7 +43,7 @@ pub struct WorkingHours {
 }
 
 /// A person who uses FocusFlow.
-#[derive(Clone, Debug, Eq, PartialEq, sqlx::FromRow)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize, sqlx::FromRow)]
 pub struct User {
     /// Their id.
     pub id: Uuid,
@@ -90,6 +92,12 @@ impl TryFrom<String> for TimeZone {
 
     fn try_from(name: String) -> Result<Self, Problem> {
         Self::parse(&name)
+    }
+}
+
+impl From<TimeZone> for String {
+    fn from(zone: TimeZone) -> Self {
+        zone.name().to_owned()
     }
 }
 

@@ -33,7 +33,7 @@ impl Categories {
     }
 
     async fn list(&self, user_id: Uuid) -> Result<Vec<Category>, Error> {
-        Ok(categories::list(&mut self.store.database.read(user_id).await?, user_id).await?)
+        self.store.categories(user_id).await
     }
 
     async fn get(&self, user_id: Uuid, request: v1::GetCategoryRequest) -> Result<Category, Error> {

@@ -5,8 +5,6 @@ use std::sync::Arc;
 use focusflow_mesh::refusal::{Reason, Refusal};
 use focusflow_proto::v1;
 use focusflow_proto::v1::change_service_server::ChangeService;
-use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -18,6 +16,7 @@ use super::error::Error;
 use super::request::timestamp;
 use super::{Store, authenticated};
 use crate::domain::change::{Action, Change, Resource};
+use crate::relay::Watching;
 use crate::sql::changes;
 
 /// Changes read at once; a client that reads slowly costs no more memory than this.
@@ -37,7 +36,7 @@ struct Watcher {
     store: Arc<Store>,
     user_id: Uuid,
     last_number: i64,
-    commits: Receiver<Uuid>,
+    watching: Watching,
     answers: mpsc::Sender<Result<v1::WatchResponse, Status>>,
 }
 
@@ -48,6 +47,19 @@ impl Changes {
     pub(crate) fn new(store: &Arc<Store>, shutdown: &CancellationToken) -> Self {
         Self { store: Arc::clone(store), shutdown: shutdown.clone() }
     }
+
+    /// Refuses a number that the person's sequence has not reached: it is of another history, as after a restored
+    /// backup, and what follows it here would be taken for what followed it there.
+    async fn check_since(&self, user_id: Uuid, since: i64) -> Result<(), Error> {
+        if since < 0 {
+            return Err(Error::field("since", "must not be negative"));
+        }
+        let last_number = changes::last_number(&mut self.store.database.read(user_id).await?, user_id).await?;
+        match last_number.ok_or_else(|| Error::not_found("user", user_id))? {
+            last_number if since > last_number => Err(Error::BeyondLastChange { last_number }),
+            _ => Ok(()),
+        }
+    }
 }
 
 #[async_trait]
@@ -57,16 +69,14 @@ impl ChangeService for Changes {
         request: Request<v1::WatchRequest>,
     ) -> Result<Response<BoxStream<v1::WatchResponse>>, Status> {
         let (user_id, request) = authenticated(request)?;
-        if request.since < 0 {
-            return Err(Error::field("since", "must not be negative").into());
-        }
+        self.check_since(user_id, request.since).await?;
         let (answers, stream) = mpsc::channel(WAITING_MAX);
         let watcher = Watcher {
             store: Arc::clone(&self.store),
             user_id,
             last_number: request.since,
             // Before the first read, so that no commit falls between the two.
-            commits: self.store.database.commits(),
+            watching: self.store.database.relay().watch(user_id),
             answers,
         };
         let shutdown = self.shutdown.clone();
@@ -96,7 +106,7 @@ impl Watcher {
     async fn follow(&mut self) -> Result<(), Option<Error>> {
         loop {
             self.send_new().await?;
-            self.next_commit().await;
+            self.watching.next().await;
         }
     }
 
@@ -122,18 +132,6 @@ impl Watcher {
     async fn send(&self, change: Change) -> Result<(), Gone> {
         let response = v1::WatchResponse { change: Some(change.into()) };
         self.answers.send(Ok(response)).await.map_err(|_| Gone)
-    }
-
-    async fn next_commit(&mut self) {
-        loop {
-            match self.commits.recv().await {
-                Ok(user_id) if user_id != self.user_id => {}
-                // Of those that were missed, one may have been this person's: the table knows.
-                Ok(_) | Err(RecvError::Lagged(_)) => return,
-                // The database lives as long as its watchers.
-                Err(RecvError::Closed) => std::future::pending().await,
-            }
-        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use focusflow_mesh::refusal;
-use tonic::Status;
+use tonic::{Code, Status};
 use uuid::Uuid;
 
 use crate::domain::Problem;
@@ -51,6 +51,9 @@ pub(crate) enum Error {
     /// More totals than one answer may hold.
     #[error("the interval has more than {max} totals: ask for a shorter one")]
     TooManyTotals { max: usize },
+    /// A change that has not happened.
+    #[error("since: must be at most {last_number}, the last number of the sequence")]
+    BeyondLastChange { last_number: i64 },
     /// A refresh token that does not open a session.
     #[error("the refresh token {problem}")]
     RefreshToken { reason: &'static str, problem: &'static str },
@@ -113,6 +116,12 @@ impl From<Error> for Status {
             Error::TooManyTotals { max } => {
                 refusal::failed_precondition("LIMIT_REACHED", message, &[("limit", &max.to_string())])
             }
+            Error::BeyondLastChange { last_number } => refusal::with_reason(
+                Code::OutOfRange,
+                "BEYOND_LAST_CHANGE",
+                message,
+                &[("field", "since"), ("last_number", &last_number.to_string())],
+            ),
             Error::RefreshToken { reason, .. } => refusal::unauthenticated(reason, message),
             Error::Database(error) => database_status(&error),
         }

@@ -17,7 +17,7 @@ use crate::clock::FIRST_TIME;
 use crate::domain::task::Task;
 use crate::domain::totals::minutes;
 use crate::page::Position;
-use crate::sql::{tasks, users};
+use crate::sql::tasks;
 
 /// Tasks per answer.
 const BATCH: usize = 1000;
@@ -40,8 +40,7 @@ impl History {
     }
 
     async fn check_user(&self, user_id: Uuid) -> Result<(), Error> {
-        let user = users::find(&mut self.store.database.read(user_id).await?, user_id).await?;
-        user.map(drop).ok_or_else(|| Error::not_found("user", user_id))
+        self.store.user(user_id).await.map(drop)
     }
 }
 

@@ -21,7 +21,7 @@ use crate::domain::user::User;
 use crate::import::csv::{Row, RowReader};
 use crate::import::renzo::{self, Calendar, PlannedTask, RowKeys};
 use crate::sql::imports::{self, RowKey};
-use crate::sql::{Write, tasks, time_logs, users};
+use crate::sql::{Write, tasks, time_logs};
 
 /// A piece of a file may have 1 MiB, and the message around it a little more.
 pub(super) const MESSAGE_BYTES_MAX: usize = PIECE_BYTES_MAX + 1024;
@@ -104,8 +104,7 @@ async fn import(
     answers: mpsc::Sender<Answer>,
 ) -> Result<(), End> {
     check_source(messages.message().await?)?;
-    let user = users::find(&mut store.database.read(user_id).await?, user_id).await?;
-    let user = user.ok_or_else(|| Error::not_found("user", user_id))?;
+    let user = store.user(user_id).await?;
     let mut import = Import::new(store, user, answers);
     while let Some(message) = messages.message().await? {
         let Some(Part::Data(piece)) = message.part else {

@@ -42,8 +42,7 @@ impl Users {
     }
 
     async fn get(&self, user_id: Uuid) -> Result<User, Error> {
-        let mut connection = self.store.database.read(user_id).await?;
-        users::find(&mut connection, user_id).await?.ok_or_else(|| Error::not_found("user", user_id))
+        self.store.user(user_id).await
     }
 
     async fn update(&self, user_id: Uuid, request: v1::UpdateMeRequest) -> Result<User, Error> {

@@ -2,7 +2,7 @@ use focusflow_proto::v1::change::{Action, Resource};
 use focusflow_proto::v1::{DeleteTaskRequest, Task, WatchRequest, WatchResponse};
 use tonic::{Code, Streaming};
 
-use crate::support::{Backend, Postgres, Sqlite, World, refusal, wrong_field};
+use crate::support::{Backend, Person, Postgres, RedisServer, Sqlite, World, fact, refusal, wrong_field};
 use rstest::rstest;
 
 /// The account and its first categories.
@@ -114,4 +114,108 @@ async fn a_negative_number_is_refused(#[values(Sqlite, Postgres)] on: Backend) {
     let world = World::start(on).await;
     let person = world.person().await;
     assert_eq!(wrong_field(person.changes().watch(WatchRequest { since: -1 }).await), "since");
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_number_beyond_the_last_is_refused_with_the_last(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
+    let person = world.person().await;
+    let status = person.changes().watch(WatchRequest { since: 6 }).await.unwrap_err();
+    assert_eq!(status.code(), Code::OutOfRange, "{status}");
+    assert_eq!((fact(&status, "field"), fact(&status, "last_number")), ("since".to_owned(), "5".to_owned()));
+    person.task("One").await;
+    person.changes().watch(WatchRequest { since: 6 }).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_watcher_learns_of_other_processes_without_redis() {
+    let world = World::start(Postgres).await;
+    let other = world.replica().await;
+    let person = world.person().await;
+    let mut stream = person.changes().watch(WatchRequest { since: 5 }).await.unwrap().into_inner();
+    for number in 6..=7 {
+        other.somebody(person.id).task("Elsewhere").await;
+        assert_eq!(next(&mut stream).await, (number, Resource::Task, Action::Created));
+    }
+}
+
+/// Redis in the life of a test.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Redis {
+    Absent,
+    There,
+    /// There, and killed again and again.
+    Killed,
+}
+
+/// Tasks that each of two writers creates while a client watches.
+const TASKS_PER_WRITER: usize = 150;
+/// How often the client looks whether there is something for it, at most, before its connection is cut.
+const LOOKS_MAX: u32 = 600;
+
+async fn write_tasks(person: Person) {
+    for number in 0..TASKS_PER_WRITER {
+        person.task(&number.to_string()).await;
+    }
+}
+
+/// Watches until the connection is cut, at some moment, and adds the numbers that come to those `seen`.
+async fn watch_for_a_moment(person: &Person, seen: &mut Vec<i64>) {
+    let since = seen.last().copied().unwrap_or_default();
+    let mut stream = person.changes().watch(WatchRequest { since }).await.unwrap().into_inner();
+    let looks = rand::random_range(0..LOOKS_MAX);
+    let cut = async {
+        for _ in 0..looks {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::pin!(cut);
+    loop {
+        tokio::select! {
+            () = &mut cut => return,
+            (number, ..) = next(&mut stream) => seen.push(number),
+        }
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_client_that_is_cut_off_at_any_moment_sees_every_change_once(
+    #[values(Redis::Absent, Redis::There, Redis::Killed)] with: Redis,
+) {
+    let mut redis = RedisServer::start().await;
+    let (one, other) = if with == Redis::Absent {
+        let one = World::start(Postgres).await;
+        let other = one.replica().await;
+        (one, other)
+    } else {
+        let one = World::start_with(Postgres, &redis).await;
+        let other = one.replica_with(&redis).await;
+        (one, other)
+    };
+    let id = one.person().await.id;
+    let people = [one.somebody(id), other.somebody(id)];
+    let writers = people.clone().map(|person| tokio::spawn(write_tasks(person)));
+
+    let (mut seen, mut is_up) = (Vec::new(), true);
+    let last = INITIAL_CHANGES + 2 * TASKS_PER_WRITER;
+    for cuts in 1.. {
+        if seen.len() >= last {
+            break;
+        }
+        watch_for_a_moment(&people[usize::from(rand::random::<bool>())], &mut seen).await;
+        if with == Redis::Killed && cuts % 10 == 0 {
+            if is_up {
+                redis.kill();
+            } else {
+                redis.restart().await;
+            }
+            is_up = !is_up;
+        }
+    }
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    assert_eq!(seen, (1..=i64::try_from(last).unwrap()).collect::<Vec<_>>());
 }

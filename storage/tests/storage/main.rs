@@ -4,6 +4,7 @@
 
 mod accounts;
 mod actual_minutes;
+mod cache;
 mod categories;
 mod changes;
 mod days;
@@ -13,6 +14,7 @@ mod history;
 mod imports;
 mod isolation;
 mod operations;
+mod redis;
 mod reports;
 mod recurrence;
 mod summaries;

@@ -6,6 +6,12 @@ use tokio::net::TcpStream;
 use crate::support::{Backend, Postgres, Sqlite, World};
 use rstest::rstest;
 
+/// Status line and answer of `/health`.
+pub(crate) async fn health(world: &World) -> (String, Value) {
+    let (status, body) = probe(world, "/health").await;
+    (status, serde_json::from_str(&body).unwrap())
+}
+
 async fn probe(world: &World, path: &str) -> (String, String) {
     let mut connection = TcpStream::connect(world.admin).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nhost: storage\r\nconnection: close\r\n\r\n");

@@ -1,6 +1,7 @@
 //! A small mesh: the real storage service on a database of its own, callers of any service account, people who use it.
 
 mod database;
+mod redis;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -41,6 +42,7 @@ use uuid::Uuid;
 pub(crate) use self::database::Backend;
 pub(crate) use self::database::Backend::{Postgres, Sqlite};
 use self::database::TestDatabase;
+pub(crate) use self::redis::RedisServer;
 
 pub(crate) const TRUST_DOMAIN: &str = "focusflow.test";
 pub(crate) const PASSWORD_HASH: &str = "$argon2id$v=19$m=8,t=1,p=1$c2FsdA$aGFzaA";
@@ -113,7 +115,7 @@ impl Machine {
         Channel::new(target, Some(credentials), config)
     }
 
-    fn config(&self) -> Config {
+    fn config(&self, redis: Option<&RedisServer>) -> Config {
         let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
         Config {
             listen: ListenConfig { mesh: loopback, admin: Some(loopback) },
@@ -123,6 +125,7 @@ impl Machine {
                 impersonators: ["developer".to_owned()].into(),
             },
             database: DatabaseConfig::new(self.database_url().parse().unwrap()),
+            redis: redis.map(|redis| redis.url().parse().unwrap()),
         }
     }
 }
@@ -137,14 +140,32 @@ impl World {
         Self::start_on(Arc::clone(&self.machine)).await
     }
 
+    /// A service that uses this Redis.
+    pub(crate) async fn start_with(on: Backend, redis: &RedisServer) -> Self {
+        Self::build(Arc::new(Machine::new(on).await), Some(redis)).await
+    }
+
+    /// Another process beside this one, on the same database and with this Redis.
+    pub(crate) async fn replica_with(&self, redis: &RedisServer) -> Self {
+        Self::build(Arc::clone(&self.machine), Some(redis)).await
+    }
+
     pub(crate) async fn start_on(machine: Arc<Machine>) -> Self {
         Self::start_at(machine, NOW).await
     }
 
     /// Starts at a time of the test's.
     pub(crate) async fn start_at(machine: Arc<Machine>, now: &str) -> Self {
+        Self::build_at(machine, None, now).await
+    }
+
+    async fn build(machine: Arc<Machine>, redis: Option<&RedisServer>) -> Self {
+        Self::build_at(machine, redis, NOW).await
+    }
+
+    async fn build_at(machine: Arc<Machine>, redis: Option<&RedisServer>, now: &str) -> Self {
         let clock = Arc::new(ManualClock::new(now.parse().unwrap()));
-        let storage = focusflow_storage::build_with(machine.config(), Arc::clone(&clock) as _).await.unwrap();
+        let storage = focusflow_storage::build_with(machine.config(redis), Arc::clone(&clock) as _).await.unwrap();
         let (shutdown, drain) = drain::channel(DrainConfig::default(), storage.health().clone());
         let (address, admin) = (storage.local_addr().unwrap(), storage.admin_addr().unwrap());
         let gateway = machine.channel("gateway", address);
