@@ -9,12 +9,14 @@ pub mod habit;
 pub mod report;
 pub mod recurrence;
 pub mod notification;
+pub mod filter;
 pub mod task;
 pub mod text;
 pub mod time_log;
 pub mod totals;
 pub mod user;
 pub mod usual_length;
+pub mod words;
 
 /// Why a value is refused, as a phrase that follows the name of its field.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]

@@ -1,0 +1,77 @@
+//! The words of a text, as full-text search compares them.
+//!
+//! Both databases are given the words that this finds, so that both find the same. A word is what stands between
+//! characters that are neither letters nor digits, in lower case.
+
+use std::collections::BTreeSet;
+
+/// A longer word is known by its beginning.
+const WORD_CHARACTERS_MAX: usize = 64;
+
+/// A word to look for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Word {
+    /// In lower case: letters and digits, at least one.
+    pub text: String,
+    /// Whether longer words that begin so are meant too.
+    pub is_prefix: bool,
+}
+
+/// Text in the form in which it is compared without regard to case.
+pub fn fold(text: &str) -> String {
+    text.to_lowercase()
+}
+
+/// The different words of `text`, in order.
+pub fn of(text: &str) -> BTreeSet<String> {
+    split(&fold(text)).collect()
+}
+
+/// What someone who types `text` looks for: all its words. With `is_typing`, the last one may not be complete.
+pub fn wanted(text: &str, is_typing: bool) -> Vec<Word> {
+    let folded = fold(text);
+    let mut words: Vec<Word> = split(&folded).map(|text| Word { text, is_prefix: false }).collect();
+    // A space after it says that it is complete.
+    if let Some(last) = words.last_mut() {
+        last.is_prefix = is_typing && folded.ends_with(char::is_alphanumeric);
+    }
+    words
+}
+
+fn split(folded: &str) -> impl Iterator<Item = String> {
+    folded
+        .split(|character: char| !character.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(|word| word.chars().take(WORD_CHARACTERS_MAX).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<String> {
+        of(text).into_iter().collect()
+    }
+
+    #[test]
+    fn words_are_folded_and_counted_once() {
+        assert_eq!(words("Write the report; write it WELL."), ["it", "report", "the", "well", "write"]);
+        assert_eq!(words("Über-Größe, naïve 東京 v1.2"), ["2", "größe", "naïve", "v1", "über", "東京"]);
+        assert_eq!(words(" -- !? "), [""; 0]);
+    }
+
+    #[test]
+    fn a_long_word_is_known_by_its_beginning() {
+        let long = "ü".repeat(WORD_CHARACTERS_MAX + 1);
+        assert_eq!(words(&long), ["ü".repeat(WORD_CHARACTERS_MAX)]);
+    }
+
+    #[test]
+    fn the_word_that_is_being_typed_may_be_a_beginning() {
+        let prefixes = |text, is_typing| wanted(text, is_typing).iter().map(|word| word.is_prefix).collect::<Vec<_>>();
+        assert_eq!(prefixes("write rep", true), [false, true]);
+        assert_eq!(prefixes("write rep ", true), [false, false]);
+        assert_eq!(prefixes("write rep", false), [false, false]);
+        assert_eq!(wanted(" ?", true), []);
+    }
+}
