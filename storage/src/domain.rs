@@ -10,6 +10,7 @@ pub mod report;
 pub mod recurrence;
 pub mod notification;
 pub mod filter;
+pub mod listing;
 pub mod task;
 pub mod text;
 pub mod time_log;

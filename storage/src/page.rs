@@ -8,6 +8,8 @@ use prost::Message;
 use sha2::Sha256;
 use uuid::Uuid;
 
+use crate::domain::listing::Place;
+
 const SIZE_DEFAULT: i32 = 50;
 const SIZE_MAX: i32 = 1000;
 /// The most that the items of a page are long on the wire, all in all. gRPC clients take 4 MiB unless told otherwise,
@@ -17,6 +19,16 @@ const BYTES_MAX: usize = 3 * 1024 * 1024;
 const TIME_LENGTH: usize = 8;
 const ID_LENGTH: usize = 16;
 const POSITION_LENGTH: usize = TIME_LENGTH + ID_LENGTH;
+const SIGNATURE_LENGTH: usize = 32;
+
+/// A place in a list, in bytes that a token carries.
+pub(crate) trait Cursor: Sized {
+    /// The bytes.
+    fn encode(&self) -> Vec<u8>;
+
+    /// The place that was encoded so; `None` if none was.
+    fn decode(bytes: &[u8]) -> Option<Self>;
+}
 
 /// A place in a list that is ordered by a time and an id.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -35,11 +47,11 @@ pub(crate) struct PageSigner {
 
 /// A page of a list.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Page<T> {
+pub(crate) struct Page<T, C = Position> {
     /// What it shows, in the order of the list.
     pub(crate) items: Vec<T>,
     /// The place of its last item, if there is more to come.
-    pub(crate) end: Option<Position>,
+    pub(crate) end: Option<C>,
 }
 
 /// A token that this service did not give out for this list.
@@ -53,38 +65,42 @@ impl PageSigner {
         Ok(Self { mac: Hmac::new_from_slice(key)? })
     }
 
-    /// A token for the page after `position`. It is bound to the person and to the query: all that decides what the
-    /// list shows, in any form that differs between queries.
-    fn token(&self, user_id: Uuid, query: &str, position: Position) -> String {
-        let mut token = Vec::with_capacity(POSITION_LENGTH + 32);
-        token.extend_from_slice(&position.time.timestamp_micros().to_be_bytes());
-        token.extend_from_slice(position.id.as_bytes());
+    /// A token for the page after `place`. It is bound to the person and to the query: all that decides what the list
+    /// shows, in any form that differs between queries.
+    fn token(&self, user_id: Uuid, query: &str, place: &impl Cursor) -> String {
+        let mut token = place.encode();
         let signature = self.sign(user_id, query, &token).finalize().into_bytes();
         token.extend_from_slice(&signature);
         URL_SAFE_NO_PAD.encode(token)
     }
 
     /// A token for the page after one that ends at `end`; empty after the last.
-    pub(crate) fn next_token(&self, user_id: Uuid, query: &str, end: Option<Position>) -> String {
-        end.map(|end| self.token(user_id, query, end)).unwrap_or_default()
+    pub(crate) fn next_token(&self, user_id: Uuid, query: &str, end: Option<impl Cursor>) -> String {
+        end.map(|end| self.token(user_id, query, &end)).unwrap_or_default()
     }
 
-    /// The position of a token that was given to this person for this query; `None` if `token` is empty.
-    pub(crate) fn position(&self, user_id: Uuid, query: &str, token: &str) -> Result<Option<Position>, BadPageToken> {
+    /// The place of a token that was given to this person for this query; `None` if `token` is empty.
+    pub(crate) fn position<C: Cursor>(
+        &self,
+        user_id: Uuid,
+        query: &str,
+        token: &str,
+    ) -> Result<Option<C>, BadPageToken> {
         if token.is_empty() {
             return Ok(None);
         }
         let token = URL_SAFE_NO_PAD.decode(token).map_err(|_| BadPageToken)?;
-        let (position, signature) = token.split_at_checked(POSITION_LENGTH).ok_or(BadPageToken)?;
-        self.sign(user_id, query, position).verify_slice(signature).map_err(|_| BadPageToken)?;
-        decode(position).map(Some).ok_or(BadPageToken)
+        let (place, signature) = token.split_last_chunk::<SIGNATURE_LENGTH>().ok_or(BadPageToken)?;
+        self.sign(user_id, query, place).verify_slice(signature).map_err(|_| BadPageToken)?;
+        C::decode(place).map(Some).ok_or(BadPageToken)
     }
 
-    fn sign(&self, user_id: Uuid, query: &str, position: &[u8]) -> Hmac<Sha256> {
+    fn sign(&self, user_id: Uuid, query: &str, place: &[u8]) -> Hmac<Sha256> {
         let mut mac = self.mac.clone();
         mac.update(user_id.as_bytes());
-        mac.update(position);
-        // Last, because it alone has no fixed length.
+        // Where the place ends and the query begins must not be in doubt.
+        mac.update(&(place.len() as u64).to_be_bytes());
+        mac.update(place);
         mac.update(query.as_bytes());
         mac
     }
@@ -96,15 +112,35 @@ impl std::fmt::Debug for PageSigner {
     }
 }
 
-fn decode(position: &[u8]) -> Option<Position> {
-    let (time, id) = position.split_first_chunk::<TIME_LENGTH>()?;
-    let time = DateTime::from_timestamp_micros(i64::from_be_bytes(*time))?;
-    Some(Position { time, id: Uuid::from_slice(id).ok()? })
+impl Cursor for Position {
+    fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(POSITION_LENGTH + SIGNATURE_LENGTH);
+        bytes.extend_from_slice(&self.time.timestamp_micros().to_be_bytes());
+        bytes.extend_from_slice(self.id.as_bytes());
+        bytes
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (time, id) = bytes.split_first_chunk::<TIME_LENGTH>()?;
+        let time = DateTime::from_timestamp_micros(i64::from_be_bytes(*time))?;
+        Some(Self { time, id: Uuid::from_slice(id).ok()? })
+    }
 }
 
-impl<T: Message> Page<T> {
+impl Cursor for Place {
+    fn encode(&self) -> Vec<u8> {
+        // Nothing in a place can fail to be written; were it so, the empty token would be refused when it is read.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        serde_json::from_slice(bytes).ok()
+    }
+}
+
+impl<T: Message, C> Page<T, C> {
     /// The page that shows at most `size` of the [`rows`] that were read, and no more than an answer can carry.
-    pub(crate) fn cut<R>(rows: Vec<R>, size: usize, position: impl Fn(&R) -> Position) -> Self
+    pub(crate) fn cut<R>(rows: Vec<R>, size: usize, place: impl Fn(&R) -> C) -> Self
     where
         T: From<R>,
     {
@@ -113,7 +149,7 @@ impl<T: Message> Page<T> {
         let mut last = None;
         let mut bytes = 0;
         for row in rows.into_iter().take(size) {
-            let place = position(&row);
+            let end = place(&row);
             let item = T::from(row);
             bytes += item.encoded_len();
             // One item is always shown, or nobody would get beyond it.
@@ -121,7 +157,7 @@ impl<T: Message> Page<T> {
                 break;
             }
             items.push(item);
-            last = Some(place);
+            last = Some(end);
         }
         let end = last.filter(|_| items.len() < count);
         Self { items, end }
@@ -146,6 +182,7 @@ pub(crate) fn size(asked: i32) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::listing::Value;
 
     const USER: Uuid = Uuid::from_u128(1);
 
@@ -157,33 +194,50 @@ mod tests {
         Position { time: DateTime::from_timestamp_micros(1_234_567_890_123_456).unwrap(), id: Uuid::from_u128(7) }
     }
 
+    fn read(signer: &PageSigner, user_id: Uuid, query: &str, token: &str) -> Result<Option<Position>, BadPageToken> {
+        signer.position(user_id, query, token)
+    }
+
     #[test]
     fn a_token_leads_back_to_its_position() {
-        let token = signer().token(USER, "query", position());
-        assert_eq!(signer().position(USER, "query", &token), Ok(Some(position())));
-        assert_eq!(signer().position(USER, "query", ""), Ok(None));
+        let token = signer().token(USER, "query", &position());
+        assert_eq!(read(&signer(), USER, "query", &token), Ok(Some(position())));
+        assert_eq!(read(&signer(), USER, "query", ""), Ok(None));
     }
 
     #[test]
     fn a_token_is_good_for_one_person_one_query_and_one_key() {
-        let token = signer().token(USER, "query", position());
-        assert_eq!(signer().position(Uuid::from_u128(2), "query", &token), Err(BadPageToken));
-        assert_eq!(signer().position(USER, "another", &token), Err(BadPageToken));
-        assert_eq!(PageSigner::new(b"another").unwrap().position(USER, "query", &token), Err(BadPageToken));
+        let token = signer().token(USER, "query", &position());
+        assert_eq!(read(&signer(), Uuid::from_u128(2), "query", &token), Err(BadPageToken));
+        assert_eq!(read(&signer(), USER, "another", &token), Err(BadPageToken));
+        assert_eq!(read(&PageSigner::new(b"another").unwrap(), USER, "query", &token), Err(BadPageToken));
     }
 
     #[test]
     fn a_token_with_any_bit_changed_is_refused() {
-        let token = URL_SAFE_NO_PAD.decode(signer().token(USER, "query", position())).unwrap();
+        let token = URL_SAFE_NO_PAD.decode(signer().token(USER, "query", &position())).unwrap();
         for index in 0..token.len() {
             let mut forged = token.clone();
             forged[index] ^= 1;
             let forged = URL_SAFE_NO_PAD.encode(forged);
-            assert_eq!(signer().position(USER, "query", &forged), Err(BadPageToken), "byte {index}");
+            assert_eq!(read(&signer(), USER, "query", &forged), Err(BadPageToken), "byte {index}");
         }
         for garbage in ["!", "AAAA", "ünïcode"] {
-            assert_eq!(signer().position(USER, "query", garbage), Err(BadPageToken), "{garbage}");
+            assert_eq!(read(&signer(), USER, "query", garbage), Err(BadPageToken), "{garbage}");
         }
+    }
+
+    #[test]
+    fn a_place_by_any_values_comes_back_as_it_was() {
+        let values = vec![
+            Value::None,
+            Value::Number(-3),
+            Value::Time(DateTime::from_timestamp_micros(-62_135_596_799_999_999).unwrap()),
+            Value::Text("\"größe\"".to_owned()),
+        ];
+        let place = Place { values, id: Uuid::from_u128(7) };
+        let token = signer().token(USER, "query", &place);
+        assert_eq!(signer().position(USER, "query", &token), Ok(Some(place)));
     }
 
     fn page_of(lengths: &[usize], size: usize) -> (usize, Option<Position>) {

@@ -98,6 +98,9 @@ pub fn parse(filter: &str) -> Result<Option<Expression>, Problem> {
     if length > LENGTH_MAX {
         return Err(Problem::new(format!("must be at most {LENGTH_MAX} characters long, not {length}")));
     }
+    if filter.contains('\0') {
+        return Err(Problem::new("must not contain the character NUL"));
+    }
     parser::parse(lexer::tokens(filter)?)
 }
 
