@@ -139,6 +139,24 @@ pub fn invalid_arguments(violations: Vec<(String, String)>) -> Status {
     Status::with_error_details(Code::InvalidArgument, message, ErrorDetails::with_bad_request(violations))
 }
 
+/// `status` with another message, with violations that name each part of the request that is wrong, and with more facts
+/// where it has a reason.
+pub fn with_violations(
+    status: &Status,
+    message: impl Into<String>,
+    violations: Vec<(String, String)>,
+    facts: &[(String, String)],
+) -> Status {
+    let mut details = status.get_error_details();
+    let violation = |(field, description)| FieldViolation::new(field, description);
+    details.set_bad_request(violations.into_iter().map(violation).collect::<Vec<_>>());
+    if let Some(mut info) = details.error_info().cloned() {
+        info.metadata.extend(facts.iter().cloned());
+        details.set_error_info(info.reason, info.domain, info.metadata);
+    }
+    Status::with_error_details(status.code(), message, details)
+}
+
 /// NOT_FOUND for a resource, such as `not_found("task", id)`.
 pub fn not_found(resource: &str, name: impl Into<String>) -> Status {
     resource_status(Code::NotFound, resource, name.into(), "does not exist")

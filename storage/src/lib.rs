@@ -130,6 +130,7 @@ impl Storage {
         let database = self.store.database.clone();
         let mut background = JoinSet::new();
         background.spawn(upkeep::watch_health(database.clone(), self.node.health().clone()));
+        background.spawn(upkeep::index_what_was_written_before(Arc::clone(&self.store)));
         background.spawn(upkeep::forget_what_expired(Arc::clone(&self.store)));
         background.spawn(upkeep::make_occurrences(self.store));
         background.spawn(self.replicas.run());

@@ -14,7 +14,7 @@ const SIZE_DEFAULT: i32 = 50;
 const SIZE_MAX: i32 = 1000;
 /// The most that the items of a page are long on the wire, all in all. gRPC clients take 4 MiB unless told otherwise,
 /// and fifty tasks with the longest descriptions are longer.
-const BYTES_MAX: usize = 3 * 1024 * 1024;
+pub(crate) const BYTES_MAX: usize = 3 * 1024 * 1024;
 
 const TIME_LENGTH: usize = 8;
 const ID_LENGTH: usize = 16;
@@ -79,13 +79,13 @@ impl PageSigner {
         end.map(|end| self.token(user_id, query, &end)).unwrap_or_default()
     }
 
+    /// As [`place`](Self::place), in a list that is ordered by a time.
+    pub(crate) fn position(&self, user_id: Uuid, query: &str, token: &str) -> Result<Option<Position>, BadPageToken> {
+        self.place(user_id, query, token)
+    }
+
     /// The place of a token that was given to this person for this query; `None` if `token` is empty.
-    pub(crate) fn position<C: Cursor>(
-        &self,
-        user_id: Uuid,
-        query: &str,
-        token: &str,
-    ) -> Result<Option<C>, BadPageToken> {
+    pub(crate) fn place<C: Cursor>(&self, user_id: Uuid, query: &str, token: &str) -> Result<Option<C>, BadPageToken> {
         if token.is_empty() {
             return Ok(None);
         }
@@ -127,6 +127,16 @@ impl Cursor for Position {
     }
 }
 
+impl Cursor for i64 {
+    fn encode(&self) -> Vec<u8> {
+        self.to_be_bytes().to_vec()
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self::from_be_bytes)
+    }
+}
+
 impl Cursor for Place {
     fn encode(&self) -> Vec<u8> {
         // Nothing in a place can fail to be written; were it so, the empty token would be refused when it is read.
@@ -145,22 +155,51 @@ impl<T: Message, C> Page<T, C> {
         T: From<R>,
     {
         let count = rows.len();
-        let mut items = Vec::with_capacity(count.min(size));
+        let mut filling = Filling::new(size);
         let mut last = None;
-        let mut bytes = 0;
         for row in rows.into_iter().take(size) {
             let end = place(&row);
-            let item = T::from(row);
-            bytes += item.encoded_len();
-            // One item is always shown, or nobody would get beyond it.
-            if bytes > BYTES_MAX && last.is_some() {
+            if !filling.push(T::from(row)) {
                 break;
             }
-            items.push(item);
             last = Some(end);
         }
-        let end = last.filter(|_| items.len() < count);
-        Self { items, end }
+        let end = last.filter(|_| filling.items.len() < count);
+        filling.page(end)
+    }
+}
+
+/// A page that is being put together.
+#[derive(Debug)]
+pub(crate) struct Filling<T> {
+    items: Vec<T>,
+    size: usize,
+    bytes: usize,
+}
+
+impl<T: Message> Filling<T> {
+    /// An empty page for at most `size` items.
+    pub(crate) fn new(size: usize) -> Self {
+        Self { items: Vec::new(), size, bytes: 0 }
+    }
+
+    /// How many more items there may be.
+    pub(crate) fn room(&self) -> usize {
+        self.size.saturating_sub(self.items.len())
+    }
+
+    /// Adds an item; not if the page would be longer than an answer can be. The first one is always taken, or nobody
+    /// would get beyond it.
+    pub(crate) fn push(&mut self, item: T) -> bool {
+        self.bytes += item.encoded_len();
+        let fits = self.bytes <= BYTES_MAX || self.items.is_empty();
+        self.items.extend(Some(item).filter(|_| fits));
+        fits
+    }
+
+    /// The page, and the place of its last item if there is more to come.
+    pub(crate) fn page<C>(self, end: Option<C>) -> Page<T, C> {
+        Page { items: self.items, end }
     }
 }
 
@@ -237,7 +276,7 @@ mod tests {
         ];
         let place = Place { values, id: Uuid::from_u128(7) };
         let token = signer().token(USER, "query", &place);
-        assert_eq!(signer().position(USER, "query", &token), Ok(Some(place)));
+        assert_eq!(signer().place(USER, "query", &token), Ok(Some(place)));
     }
 
     fn page_of(lengths: &[usize], size: usize) -> (usize, Option<Position>) {

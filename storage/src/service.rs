@@ -4,7 +4,6 @@ mod category;
 mod change;
 mod credential;
 mod error;
-mod filter;
 mod habit;
 mod history;
 mod import;

@@ -16,6 +16,8 @@ mod postgres;
 pub(crate) mod replicas;
 pub mod reports;
 pub mod request_ids;
+pub mod revisions;
+pub mod search;
 pub mod series;
 pub mod sessions;
 pub mod settings;

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::domain::task::TRASH_RETENTION;
 use crate::service::Store;
 use crate::sql::users::Expired;
-use crate::sql::{Database, request_ids, sessions, tasks, users};
+use crate::sql::{Database, request_ids, search, sessions, tasks, users};
 
 pub(crate) use self::series::make_occurrences;
 
@@ -21,6 +21,8 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 /// How many people a sweep finds at a time.
 const PEOPLE_PER_PAGE: i64 = 500;
+/// How many rows of a kind are written in one transaction.
+const ROWS_PER_SWEEP: i64 = 500;
 const SWEEP_INTERVAL: Duration = Duration::from_hours(1);
 
 /// Asks the database for a sign of life again and again, and tells the process's health.
@@ -81,14 +83,46 @@ async fn sweep(store: &Store) -> sqlx::Result<u64> {
     }
 }
 
-/// One person at a time: a long transaction would keep others waiting.
+/// One person and a bounded number of rows at a time: a long transaction would keep others waiting.
 async fn sweep_person(store: &Store, user_id: Uuid, expired: Expired) -> sqlx::Result<u64> {
-    let mut transaction = store.database.begin(user_id).await?;
-    let rows = request_ids::delete_expired(&mut transaction, user_id, expired.requests_before).await?
-        + sessions::delete_expired(&mut transaction, user_id, expired.sessions_before).await?
-        + tasks::delete_trashed(&mut transaction, user_id, expired.trash_before).await?;
-    transaction.commit().await?;
-    Ok(rows)
+    let mut rows = 0;
+    loop {
+        let mut transaction = store.database.begin(user_id).await?;
+        let requests =
+            request_ids::delete_expired(&mut transaction, user_id, expired.requests_before, ROWS_PER_SWEEP).await?;
+        let sessions = sessions::delete_expired(&mut transaction, user_id, expired.sessions_before).await?;
+        let trashed = tasks::delete_trashed(&mut transaction, user_id, expired.trash_before, ROWS_PER_SWEEP).await?;
+        transaction.commit().await?;
+        rows += requests + sessions + trashed;
+        if requests.max(trashed) < ROWS_PER_SWEEP.unsigned_abs() {
+            return Ok(rows);
+        }
+    }
+}
+
+/// Makes findable by their text what a version without search has written.
+pub(crate) async fn index_what_was_written_before(store: Arc<Store>) {
+    match index_all(&store).await {
+        Ok(0) => {}
+        Ok(documents) => tracing::info!(documents, "indexed what was written before there was a search"),
+        Err(error) => tracing::warn!(%error, "could not index what was written before there was a search"),
+    }
+}
+
+async fn index_all(store: &Store) -> sqlx::Result<usize> {
+    let mut count = 0;
+    for user_id in search::people_to_index(&mut store.database.system().await?).await? {
+        loop {
+            let mut transaction = store.database.begin(user_id).await?;
+            let indexed = search::index_missing(&mut transaction, user_id, ROWS_PER_SWEEP).await?;
+            transaction.commit().await?;
+            count += indexed;
+            if indexed == 0 {
+                break;
+            }
+        }
+    }
+    Ok(count)
 }
 
 #[cfg(test)]
@@ -160,7 +194,7 @@ mod tests {
         let mut transaction = store.database.begin(user_id).await.unwrap();
         assert!(users::insert(&mut transaction, &account()).await.unwrap());
         for (request, age) in [(1, 0), (2, -24)] {
-            let made = Made { method: "CreateTask".to_owned(), resource_id: user_id };
+            let made = Made { method: "CreateTask".to_owned(), resource_id: user_id, request_hash: None };
             let (id, time) = (Uuid::from_u128(request), NOW + TimeDelta::hours(age));
             request_ids::insert(&mut transaction, user_id, id, &made, time).await.unwrap();
         }

@@ -55,21 +55,6 @@ pub struct EstimatedMinutes(i32);
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Tags(Vec<Tag>);
 
-/// What a task must be to be listed.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Condition {
-    /// As far as this.
-    Status(Status),
-    /// Mattering this much.
-    Priority(Priority),
-    /// In this category, or in none.
-    Category(Option<Uuid>),
-    /// A part of this task, or of none.
-    Parent(Option<Uuid>),
-    /// Tagged so.
-    Tag(Tag),
-}
-
 /// Something to be done.
 #[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
 pub struct Task {

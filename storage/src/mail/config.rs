@@ -35,7 +35,8 @@ impl MailConfig {
     pub(crate) fn read(environment: &Environment<'_>) -> Result<Option<Self>, EnvironmentError> {
         let Some(url) = environment.text(URL) else { return Ok(None) };
         let transport = transport(&url, environment.text(KEY))?;
-        let from = environment.text(FROM).ok_or_else(|| EnvironmentError::new(FROM, "must say whom mail comes from"))?;
+        let from =
+            environment.text(FROM).ok_or_else(|| EnvironmentError::new(FROM, "must say whom mail comes from"))?;
         let from = from.parse().map_err(|_| {
             EnvironmentError::new(FROM, format!("\"{from}\" must have the form `FocusFlow <focusflow@example.org>`"))
         })?;
@@ -87,9 +88,8 @@ mod tests {
     use super::*;
 
     fn read(variables: &[(&str, &str)]) -> Result<Option<MailConfig>, EnvironmentError> {
-        let variable = |name: &str| {
-            variables.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned())
-        };
+        let variable =
+            |name: &str| variables.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned());
         MailConfig::read(&Environment::new(&variable))
     }
 

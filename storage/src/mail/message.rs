@@ -129,7 +129,12 @@ mod tests {
 
     fn mail(items: &[(&str, &str)]) -> Mail {
         let items = items.iter().map(|(title, body)| Item { title: (*title).into(), body: (*body).into() });
-        Mail { id: Uuid::from_u128(7), to: "ada@example.org".into(), time: DateTime::UNIX_EPOCH, items: items.collect() }
+        Mail {
+            id: Uuid::from_u128(7),
+            to: "ada@example.org".into(),
+            time: DateTime::UNIX_EPOCH,
+            items: items.collect(),
+        }
     }
 
     fn built(mail: &Mail, link: Option<&str>) -> String {

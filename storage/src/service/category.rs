@@ -8,15 +8,17 @@ use tonic::{Request, Response, Status, async_trait};
 use uuid::Uuid;
 
 use super::error::{Error, InField as _};
-use super::request::{Creation, Fields, check_etag, etag, id, required, timestamp};
+use super::request::{Creation, Fields, check_etag, etag, id, required, still_there, timestamp};
 use super::{Store, authenticated};
 use crate::domain::category::Category;
 use crate::domain::change::{Action, Resource};
 use crate::domain::text::{CategoryName, Color, Icon};
-use crate::sql::{Connection, categories, habits, is_unique_violation, tasks};
+use crate::sql::{Connection, Write, categories, habits, is_unique_violation, tasks};
 
 /// A list of categories has no pages, so it has an end.
 const CATEGORIES_MAX: i64 = 500;
+/// How many tasks of a deleted category are written at a time.
+const TASKS_PER_WRITE: i64 = 500;
 
 const FIELDS: Fields =
     Fields { mutable: &["name", "color", "icon"], output_only: &["id", "create_time", "update_time", "etag"] };
@@ -42,8 +44,8 @@ impl Categories {
     }
 
     async fn create(&self, user_id: Uuid, request: v1::CreateCategoryRequest) -> Result<Category, Error> {
+        let creation = Creation::parse("CreateCategory", &request.request_id, &request)?;
         let values = required("category", request.category)?;
-        let creation = Creation::parse("CreateCategory", &request.request_id)?;
         let now = self.store.time.now();
         let category = Category {
             id: self.store.time.new_id(),
@@ -57,7 +59,7 @@ impl Categories {
 
         let mut write = self.store.write(user_id).await?;
         if let Some(id) = creation.made_before(&mut write).await? {
-            return find(write.connection(), user_id, id).await;
+            return still_there(find(write.connection(), user_id, id).await, "category", id);
         }
         if categories::count(write.connection(), user_id).await? >= CATEGORIES_MAX {
             return Err(Error::TooMany { things: "categories", max: CATEGORIES_MAX });
@@ -97,10 +99,13 @@ impl Categories {
         let mut write = self.store.write(user_id).await?;
         let category = find(write.connection(), user_id, id).await?;
         check_etag(&request.etag, category.version)?;
-        let now = write.now();
-        for task_id in tasks::clear_category(write.connection(), user_id, id, now).await? {
-            write.record(Resource::Task, task_id, Action::Updated);
+        while clear_some(&mut write, id).await? {
+            // Others wait for a long transaction. A category that is emptied halfway can be deleted again.
+            write.commit().await?;
+            write = self.store.write(user_id).await?;
+            find(write.connection(), user_id, id).await?;
         }
+        let now = write.now();
         for habit_id in habits::clear_category(write.connection(), user_id, id, now).await? {
             write.record(Resource::Habit, habit_id, Action::Updated);
         }
@@ -152,6 +157,17 @@ impl CategoryService for Categories {
 /// One of the person's categories.
 pub(super) async fn find(connection: &mut Connection, user_id: Uuid, id: Uuid) -> Result<Category, Error> {
     categories::find(connection, user_id, id).await?.ok_or_else(|| Error::not_found("category", id))
+}
+
+/// Takes the category off some of its tasks. Answers whether there may be more.
+async fn clear_some(write: &mut Write, id: Uuid) -> Result<bool, Error> {
+    let (user_id, now) = (write.user_id(), write.now());
+    let cleared = tasks::clear_category(write.connection(), user_id, id, now, TASKS_PER_WRITE).await?;
+    let may_be_more = i64::try_from(cleared.len()).is_ok_and(|count| count == TASKS_PER_WRITE);
+    for task_id in cleared {
+        write.record(Resource::Task, task_id, Action::Updated);
+    }
+    Ok(may_be_more)
 }
 
 fn taken(error: sqlx::Error, category: &Category) -> Error {

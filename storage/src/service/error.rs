@@ -11,6 +11,8 @@ use crate::page::BadPageToken;
 
 /// When a client may try again after the database could not be reached.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// The most items of a batch whose failures are named. Statuses travel in headers, which peers limit.
+pub(crate) const FAILURES_MAX: usize = 20;
 
 /// Why a request is refused.
 #[derive(Debug, thiserror::Error)]
@@ -57,9 +59,24 @@ pub(crate) enum Error {
     /// A refresh token that does not open a session.
     #[error("the refresh token {problem}")]
     RefreshToken { reason: &'static str, problem: &'static str },
+    /// What a request with the same id made is gone.
+    #[error("{resource} {id}, which the first request with this id made, was deleted since")]
+    ResultDeleted { resource: &'static str, id: Uuid },
+    /// Items of a batch; at least one.
+    #[error("{}", summary(.0))]
+    Batch(Vec<Failure>),
     /// The database failed.
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
+}
+
+/// Why an item of a batch is refused.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// Its path in the request, such as `requests[3]`.
+    pub(crate) path: String,
+    /// Why.
+    pub(crate) error: Error,
 }
 
 impl Error {
@@ -123,6 +140,12 @@ impl From<Error> for Status {
                 &[("field", "since"), ("last_number", &last_number.to_string())],
             ),
             Error::RefreshToken { reason, .. } => refusal::unauthenticated(reason, message),
+            Error::ResultDeleted { resource, id } => refusal::failed_precondition(
+                "RESULT_DELETED",
+                message,
+                &[("resource", resource), ("id", &id.to_string())],
+            ),
+            Error::Batch(failures) => batch_status(failures, &message),
             Error::Database(error) => database_status(&error),
         }
     }
@@ -135,5 +158,42 @@ fn database_status(error: &sqlx::Error) -> Status {
             refusal::unavailable("DATABASE_UNAVAILABLE", "the database does not answer", Some(RETRY_AFTER))
         }
         error => refusal::internal("the database query", error),
+    }
+}
+
+/// The status of the first failed item, with a violation for each.
+fn batch_status(failures: Vec<Failure>, message: &str) -> Status {
+    let violations = failures.iter().map(Failure::violation).collect();
+    let etags: Vec<(String, String)> = failures.iter().filter_map(Failure::current_etag).collect();
+    let first = failures.into_iter().next();
+    let status = first.map_or_else(|| refusal::invalid_arguments(Vec::new()), |first| Status::from(first.error));
+    refusal::with_violations(&status, message, violations, &etags)
+}
+
+fn summary(failures: &[Failure]) -> String {
+    let first = failures.first().map(Failure::violation).map(|(path, description)| format!("{path}: {description}"));
+    let first = first.unwrap_or_else(|| "the batch is refused".to_owned());
+    match failures.len() {
+        0 | 1 => first,
+        count => format!("{first} (and {} more)", count - 1),
+    }
+}
+
+impl Failure {
+    /// The path of what is wrong, and what is wrong with it.
+    fn violation(&self) -> (String, String) {
+        let Self { path, error } = self;
+        match error {
+            Error::Field { field, description } if field.is_empty() => (path.clone(), description.clone()),
+            Error::Field { field, description } => (format!("{path}.{field}"), description.clone()),
+            error => (path.clone(), error.to_string()),
+        }
+    }
+
+    fn current_etag(&self) -> Option<(String, String)> {
+        match &self.error {
+            Error::EtagMismatch { current } => Some((format!("{}.current_etag", self.path), current.clone())),
+            _ => None,
+        }
     }
 }

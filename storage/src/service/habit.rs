@@ -15,7 +15,7 @@ use tonic::{Request, Response, Status, async_trait};
 use uuid::Uuid;
 
 use super::error::{Error, InField as _};
-use super::request::{Creation, check_etag, id, optional_id, required};
+use super::request::{Creation, check_etag, id, optional_id, required, still_there};
 use super::{Store, authenticated, category};
 use crate::domain::change::{Action, Resource};
 use crate::domain::dates::DateRange;
@@ -71,13 +71,13 @@ impl Habits {
     }
 
     async fn create(&self, user_id: Uuid, request: v1::CreateHabitRequest) -> Result<Measured, Error> {
+        let creation = Creation::parse("CreateHabit", &request.request_id, &request)?;
         let values = required("habit", request.habit)?;
-        let creation = Creation::parse("CreateHabit", &request.request_id)?;
         let mut habit = self.new_habit(&values)?;
 
         let mut write = self.store.write(user_id).await?;
         if let Some(id) = creation.made_before(&mut write).await? {
-            let habit = find(write.connection(), user_id, id).await?;
+            let habit = still_there(find(write.connection(), user_id, id).await, "habit", id)?;
             return self.measured(write.connection(), user_id, habit).await;
         }
         if habits::count(write.connection(), user_id).await? >= HABITS_MAX {

@@ -3,7 +3,9 @@
 use std::ops::RangeInclusive;
 
 use chrono::{DateTime, Utc};
+use prost::Message;
 use prost_types::{FieldMask, Timestamp};
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::error::Error;
@@ -99,31 +101,32 @@ pub(crate) fn page_size(asked: i32) -> Result<usize, Error> {
     page::size(asked).ok_or_else(|| Error::field("page_size", "must not be negative"))
 }
 
-/// Refuses text in a field that this version does not read.
-pub(crate) fn unsupported(field: &str, text: &str) -> Result<(), Error> {
-    if text.is_empty() { Ok(()) } else { Err(Error::field(field, "is not supported by this version")) }
-}
-
 /// One create, which its request id makes happen once.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Creation {
     method: &'static str,
     request_id: Option<Uuid>,
+    request_hash: [u8; 32],
 }
 
 impl Creation {
-    /// Reads the request id, which may be empty: then every request creates.
-    pub(crate) fn parse(method: &'static str, request_id: &str) -> Result<Self, Error> {
-        Ok(Self { method, request_id: optional_id("request_id", request_id)? })
+    /// Reads the id of `request`, which may be empty: then every request creates.
+    pub(crate) fn parse(method: &'static str, request_id: &str, request: &impl Message) -> Result<Self, Error> {
+        let request_id = optional_id("request_id", request_id)?;
+        let request_hash = Sha256::digest(request.encode_to_vec()).into();
+        Ok(Self { method, request_id, request_hash })
     }
 
-    /// What an earlier request with the same id made.
+    /// What an earlier request with the same id made. It must have been the same request.
     pub(crate) async fn made_before(self, write: &mut Write) -> Result<Option<Uuid>, Error> {
         let Some(request_id) = self.request_id else { return Ok(None) };
         let (user_id, now) = (write.user_id(), write.now());
         match request_ids::find(write.connection(), user_id, request_id, now).await? {
             Some(made) if made.method != self.method => {
                 Err(Error::field("request_id", format!("was used for {}; every request needs its own", made.method)))
+            }
+            Some(made) if made.request_hash.as_ref().is_some_and(|hash| *hash != self.request_hash) => {
+                Err(Error::field("request_id", "was used for another request; every request needs its own"))
             }
             made => Ok(made.map(|made| made.resource_id)),
         }
@@ -133,8 +136,17 @@ impl Creation {
     pub(crate) async fn made(self, write: &mut Write, resource_id: Uuid) -> Result<(), Error> {
         let Some(request_id) = self.request_id else { return Ok(()) };
         let (user_id, now) = (write.user_id(), write.now());
-        let made = request_ids::Made { method: self.method.to_owned(), resource_id };
+        let request_hash = Some(self.request_hash.to_vec());
+        let made = request_ids::Made { method: self.method.to_owned(), resource_id, request_hash };
         Ok(request_ids::insert(write.connection(), user_id, request_id, &made, now).await?)
+    }
+}
+
+/// What an earlier request made, as it is now; refused if it is gone, since the request must not make it again.
+pub(crate) fn still_there<T>(result: Result<T, Error>, resource: &'static str, id: Uuid) -> Result<T, Error> {
+    match result {
+        Err(Error::NotFound { .. }) => Err(Error::ResultDeleted { resource, id }),
+        result => result,
     }
 }
 

@@ -1,5 +1,8 @@
 //! What a person means to do.
 
+mod batch;
+mod list;
+mod revisions;
 pub(super) mod wire;
 
 use std::sync::Arc;
@@ -10,12 +13,11 @@ use tonic::{Request, Response, Status as GrpcStatus, async_trait};
 use uuid::Uuid;
 
 use super::error::{Error, InField as _};
-use super::request::{Creation, check_etag, id, optional_time, page_size, required, unsupported};
+use super::request::{Creation, check_etag, id, optional_time, required};
 use super::{Store, authenticated, category, series, time_log};
 use crate::domain::change::{Action, Resource};
 use crate::domain::task::{Status, TRASH_RETENTION, Task};
 use crate::domain::text::TaskTitle;
-use crate::page::{self, Page, Position};
 use crate::sql::{Connection, Write, tasks};
 
 /// Implements `TaskService`.
@@ -29,68 +31,58 @@ impl Tasks {
         Self { store: Arc::clone(store) }
     }
 
-    async fn list(&self, user_id: Uuid, request: v1::ListTasksRequest) -> Result<v1::ListTasksResponse, Error> {
-        unsupported("order_by", &request.order_by)?;
-        unsupported("query", &request.query)?;
-        let size = page_size(request.page_size)?;
-        let conditions = super::filter::parse(&request.filter)?;
-        let query = format!("ListTasks {} {} {}", request.show_deleted, request.show_series, request.filter);
-        let listing = tasks::Listing {
-            user_id,
-            conditions: &conditions,
-            show_deleted: request.show_deleted,
-            show_series: request.show_series,
-            after: self.store.pages.position(user_id, &query, &request.page_token)?,
-            limit: page::rows(size),
-        };
-
-        let found = tasks::list(&mut self.store.database.read(user_id).await?, &listing).await?;
-        let Page { items: tasks, end } =
-            Page::cut(found, size, |task: &Task| Position { time: task.create_time, id: task.id });
-        let next_page_token = self.store.pages.next_token(user_id, &query, end);
-        Ok(v1::ListTasksResponse { tasks, next_page_token })
-    }
-
     async fn get(&self, user_id: Uuid, request: v1::GetTaskRequest) -> Result<Task, Error> {
         let id = id("id", &request.id)?;
         find(&mut self.store.database.read(user_id).await?, user_id, id).await
     }
 
     async fn create(&self, user_id: Uuid, request: v1::CreateTaskRequest) -> Result<Task, Error> {
-        let values = required("task", request.task)?;
-        let creation = Creation::parse("CreateTask", &request.request_id)?;
-        let title = TaskTitle::parse(&values.title).in_field("task.title")?;
-        let now = self.store.time.now();
-        let mut task = Task::new(self.store.time.new_id(), title, now);
-        wire::set_all(&mut task, &values, now)?;
-
         let mut write = self.store.write(user_id).await?;
-        if let Some(id) = creation.made_before(&mut write).await? {
-            return tasks::find(write.connection(), user_id, id).await?.ok_or_else(|| Error::not_found("task", id));
-        }
-        series::set(&mut write, &mut task, None, wire::FIELDS.mutable, &values).await?;
-        check(&mut write, None, &mut task).await?;
-        add(&mut write, std::slice::from_ref(&task)).await?;
-        creation.made(&mut write, task.id).await?;
-        series::follow(&self.store, &mut write, None, &task).await?;
+        let task = self.create_in(&mut write, request).await?;
         write.commit().await?;
         Ok(task)
     }
 
+    async fn create_in(&self, write: &mut Write, request: v1::CreateTaskRequest) -> Result<Task, Error> {
+        let creation = Creation::parse("CreateTask", &request.request_id, &request)?;
+        let values = required("task", request.task)?;
+        let title = TaskTitle::parse(&values.title).in_field("task.title")?;
+        let (user_id, now) = (write.user_id(), write.now());
+        let mut task = Task::new(self.store.time.new_id(), title, now);
+        wire::set_all(&mut task, &values, now)?;
+
+        if let Some(id) = creation.made_before(write).await? {
+            let made = tasks::find(write.connection(), user_id, id).await?;
+            return made.ok_or(Error::ResultDeleted { resource: "task", id });
+        }
+        series::set(write, &mut task, None, wire::FIELDS.mutable, &values).await?;
+        check(write, None, &mut task).await?;
+        add(write, std::slice::from_ref(&task)).await?;
+        creation.made(write, task.id).await?;
+        series::follow(&self.store, write, None, &task).await?;
+        Ok(task)
+    }
+
     async fn update(&self, user_id: Uuid, request: v1::UpdateTaskRequest) -> Result<Task, Error> {
+        let mut write = self.store.write(user_id).await?;
+        let task = self.update_in(&mut write, request).await?;
+        write.commit().await?;
+        Ok(task)
+    }
+
+    async fn update_in(&self, write: &mut Write, request: v1::UpdateTaskRequest) -> Result<Task, Error> {
         let values = required("task", request.task)?;
         let id = id("task.id", &values.id)?;
         let fields = wire::FIELDS.resolve(request.update_mask.as_ref(), |field| wire::is_set(&values, field))?;
-
-        let mut write = self.store.write(user_id).await?;
+        let user_id = write.user_id();
         let before = find(write.connection(), user_id, id).await?;
         check_etag(&values.etag, before.version)?;
         let mut task = before.clone();
         for field in &fields {
             wire::set(&mut task, field, &values, write.now())?;
         }
-        series::set(&mut write, &mut task, Some(&before), &fields, &values).await?;
-        self.replace(write, before, task).await
+        series::set(write, &mut task, Some(&before), &fields, &values).await?;
+        self.replace_in(write, before, task).await
     }
 
     async fn complete(&self, user_id: Uuid, request: v1::CompleteTaskRequest) -> Result<Task, Error> {
@@ -130,31 +122,41 @@ impl Tasks {
     }
 
     /// Writes `task` in the place of `before`; nothing if they are equal.
-    async fn replace(&self, mut write: Write, before: Task, mut task: Task) -> Result<Task, Error> {
-        if task == before {
-            return Ok(task);
-        }
-        check(&mut write, Some(&before), &mut task).await?;
-        let mut task = save(&mut write, &before, task).await?;
-        let is_newly_completed = task.status == Status::Completed && before.status != Status::Completed;
-        if is_newly_completed && time_log::stop_timer_of(&mut write, task.id).await? {
-            let user_id = write.user_id();
-            task = find(write.connection(), user_id, task.id).await?;
-        }
-        series::follow(&self.store, &mut write, Some(&before), &task).await?;
+    async fn replace(&self, mut write: Write, before: Task, task: Task) -> Result<Task, Error> {
+        let task = self.replace_in(&mut write, before, task).await?;
         write.commit().await?;
         Ok(task)
     }
 
+    async fn replace_in(&self, write: &mut Write, before: Task, mut task: Task) -> Result<Task, Error> {
+        if task == before {
+            return Ok(task);
+        }
+        check(write, Some(&before), &mut task).await?;
+        let mut task = save(write, &before, task).await?;
+        let is_newly_completed = task.status == Status::Completed && before.status != Status::Completed;
+        if is_newly_completed && time_log::stop_timer_of(write, task.id).await? {
+            let user_id = write.user_id();
+            task = find(write.connection(), user_id, task.id).await?;
+        }
+        series::follow(&self.store, write, Some(&before), &task).await?;
+        Ok(task)
+    }
+
     async fn delete(&self, user_id: Uuid, request: v1::DeleteTaskRequest) -> Result<(), Error> {
-        let id = id("id", &request.id)?;
         let mut write = self.store.write(user_id).await?;
-        let task = find(write.connection(), user_id, id).await?;
-        check_etag(&request.etag, task.version)?;
-        let task = trash(&mut write, task).await?;
-        series::trash_with(&self.store, &mut write, &task).await?;
+        self.delete_in(&mut write, &request).await?;
         write.commit().await?;
         Ok(())
+    }
+
+    async fn delete_in(&self, write: &mut Write, request: &v1::DeleteTaskRequest) -> Result<(), Error> {
+        let id = id("id", &request.id)?;
+        let user_id = write.user_id();
+        let task = find(write.connection(), user_id, id).await?;
+        check_etag(&request.etag, task.version)?;
+        let task = trash(write, task).await?;
+        series::trash_with(&self.store, write, &task).await
     }
 
     async fn undelete(&self, user_id: Uuid, request: v1::UndeleteTaskRequest) -> Result<Task, Error> {
@@ -162,11 +164,11 @@ impl Tasks {
         let mut write = self.store.write(user_id).await?;
         let now = write.now();
         let task = tasks::find(write.connection(), user_id, id).await?;
+        let task = task.filter(|task| task.delete_time.is_none_or(|time| time + TRASH_RETENTION > now));
         let before = task.ok_or_else(|| Error::not_found("task", id))?;
-        match before.delete_time {
-            None => return Ok(before),
-            Some(delete_time) if delete_time + TRASH_RETENTION <= now => return Err(Error::not_found("task", id)),
-            Some(_) => {}
+        check_etag(&request.etag, before.version)?;
+        if before.delete_time.is_none() {
+            return Ok(before);
         }
         let task = untrash(&mut write, before.clone()).await?;
         series::untrash_with(&self.store, &mut write, &before, &task).await?;
@@ -226,6 +228,46 @@ impl TaskService for Tasks {
     ) -> Result<Response<v1::Task>, GrpcStatus> {
         let (user_id, request) = authenticated(request)?;
         Ok(Response::new(series::update_following(&self.store, user_id, request).await?.into()))
+    }
+
+    async fn batch_create_tasks(
+        &self,
+        request: Request<v1::BatchCreateTasksRequest>,
+    ) -> Result<Response<v1::BatchCreateTasksResponse>, GrpcStatus> {
+        let (user_id, request) = authenticated(request)?;
+        Ok(Response::new(self.batch_create(user_id, request).await?))
+    }
+
+    async fn batch_update_tasks(
+        &self,
+        request: Request<v1::BatchUpdateTasksRequest>,
+    ) -> Result<Response<v1::BatchUpdateTasksResponse>, GrpcStatus> {
+        let (user_id, request) = authenticated(request)?;
+        Ok(Response::new(self.batch_update(user_id, request).await?))
+    }
+
+    async fn batch_delete_tasks(
+        &self,
+        request: Request<v1::BatchDeleteTasksRequest>,
+    ) -> Result<Response<()>, GrpcStatus> {
+        let (user_id, request) = authenticated(request)?;
+        Ok(Response::new(self.batch_delete(user_id, request).await?))
+    }
+
+    async fn list_task_revisions(
+        &self,
+        request: Request<v1::ListTaskRevisionsRequest>,
+    ) -> Result<Response<v1::ListTaskRevisionsResponse>, GrpcStatus> {
+        let (user_id, request) = authenticated(request)?;
+        Ok(Response::new(self.list_revisions(user_id, request).await?))
+    }
+
+    async fn restore_task_revision(
+        &self,
+        request: Request<v1::RestoreTaskRevisionRequest>,
+    ) -> Result<Response<v1::Task>, GrpcStatus> {
+        let (user_id, request) = authenticated(request)?;
+        Ok(Response::new(self.restore_revision(user_id, request).await?.into()))
     }
 }
 

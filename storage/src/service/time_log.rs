@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use self::forgotten::Shown;
 use super::error::{Error, InField as _};
-use super::request::{Creation, id, optional_id, optional_time, page_size, required};
+use super::request::{Creation, id, optional_id, optional_time, page_size, required, still_there};
 use super::{Store, authenticated, task};
 use crate::domain::change::{Action, Resource};
 use crate::domain::text::Notes;
@@ -75,9 +75,9 @@ impl TimeLogs {
     }
 
     async fn create(&self, user_id: Uuid, request: v1::CreateTimeLogRequest) -> Result<Shown, Error> {
-        let values = required("time_log", request.time_log)?;
-        let creation = Creation::parse("CreateTimeLog", &request.request_id)?;
+        let creation = Creation::parse("CreateTimeLog", &request.request_id, &request)?;
         let policy = wire::overlap_policy(request.overlap_policy)?;
+        let values = required("time_log", request.time_log)?;
         let wanted = wire::interval(
             required("time_log.start_time", optional_time("time_log.start_time", values.start_time)?)?,
             required("time_log.end_time", optional_time("time_log.end_time", values.end_time)?)?,
@@ -104,7 +104,7 @@ impl TimeLogs {
     }
 
     async fn start(&self, user_id: Uuid, request: v1::StartTimeLogRequest) -> Result<Shown, Error> {
-        let creation = Creation::parse("StartTimeLog", &request.request_id)?;
+        let creation = Creation::parse("StartTimeLog", &request.request_id, &request)?;
         let notes = Notes::parse(&request.notes).in_field("notes")?;
         let task_id = optional_id("task_id", &request.task_id)?;
 
@@ -323,7 +323,7 @@ async fn end_at(write: &mut Write, mut log: TimeLog, end: DateTime<Utc>) -> Resu
 /// What an earlier request with the same id made, as it is now.
 async fn made_before(write: &mut Write, id: Uuid) -> Result<Shown, Error> {
     let (user_id, now) = (write.user_id(), write.now());
-    let log = find(write.connection(), user_id, id).await?;
+    let log = still_there(find(write.connection(), user_id, id).await, "time log", id)?;
     forgotten::show(write.connection(), user_id, now, log).await
 }
 

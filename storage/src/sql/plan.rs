@@ -1,7 +1,8 @@
 //! How the database would go about a query.
 
-use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
+use sqlx::{AssertSqlSafe, ColumnIndex, Connection as _, Decode, Executor as _, FromRow, PgConnection, Row, Type};
 use tempfile::TempDir;
+use uuid::Uuid;
 
 use super::{Connection, Database, DatabaseConfig, DatabaseUrl, Query};
 
@@ -26,10 +27,29 @@ pub(super) async fn of<Output>(statement: Query<'_, Output>, connection: &mut Co
     steps.into_iter().map(|Step(step)| step).collect::<Vec<_>>().join("\n")
 }
 
-/// An empty SQLite database, which lasts as long as its folder.
+/// A connection to an empty SQLite database, which lasts as long as its folder.
 pub(super) async fn sqlite() -> (TempDir, Connection) {
+    let (directory, database) = sqlite_database().await;
+    (directory, database.system().await.unwrap())
+}
+
+/// An empty SQLite database, which lasts as long as its folder.
+pub(super) async fn sqlite_database() -> (TempDir, Database) {
     let directory = tempfile::tempdir().unwrap();
     let url = DatabaseUrl::sqlite(directory.path().join("test.db"));
     let database = Database::open(&DatabaseConfig::new(url)).await.unwrap();
-    (directory, database.system().await.unwrap())
+    (directory, database)
+}
+
+/// An empty PostgreSQL database of its own, and a connection of its owner's.
+pub(super) async fn postgres() -> (Database, PgConnection) {
+    let server = std::env::var("TEST_POSTGRES_URL")
+        .expect("the tests need databases: run them by `make test` or scripts/with-databases");
+    let name = format!("plan_{}", Uuid::now_v7().simple());
+    let create = AssertSqlSafe(format!("CREATE DATABASE {name}"));
+    PgConnection::connect(&server).await.unwrap().execute(create).await.unwrap();
+    let (server, _) = server.rsplit_once('/').unwrap();
+    let url = format!("{server}/{name}");
+    let database = Database::open(&DatabaseConfig::new(url.parse().unwrap())).await.unwrap();
+    (database, PgConnection::connect(&url).await.unwrap())
 }

@@ -36,7 +36,8 @@ pub struct Query<'q, Output> {
 /// A statement whose text is put together at run time.
 #[derive(Default)]
 pub struct QueryBuilder<'q> {
-    text: String,
+    sqlite: String,
+    postgres: String,
     arguments: Vec<Box<dyn Argument<'q> + 'q>>,
 }
 
@@ -247,13 +248,22 @@ where
 impl<'q> QueryBuilder<'q> {
     /// A text that begins so.
     pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), arguments: Vec::new() }
+        let text = text.into();
+        Self { sqlite: text.clone(), postgres: text, arguments: Vec::new() }
     }
 
     /// Adds to the text. What people wrote belongs into [`push_bind`](Self::push_bind).
     pub fn push(&mut self, text: impl Display) -> &mut Self {
         // Writing to a string cannot fail.
-        let _ = write!(self.text, "{text}");
+        let _ = write!(self.sqlite, "{text}");
+        let _ = write!(self.postgres, "{text}");
+        self
+    }
+
+    /// Adds what each database reads, where the two differ.
+    pub fn push_text(&mut self, text: &Text) -> &mut Self {
+        self.sqlite.push_str(&text.sqlite);
+        self.postgres.push_str(&text.postgres);
         self
     }
 
@@ -272,11 +282,6 @@ impl<'q> QueryBuilder<'q> {
             row(&mut Values { builder: self, is_first: true }, item);
             self.push(")");
         }
-    }
-
-    /// The text so far.
-    pub fn sql(&self) -> &str {
-        &self.text
     }
 
     /// The statement, which answers no rows.
@@ -298,7 +303,8 @@ impl<'q> QueryBuilder<'q> {
     }
 
     fn finish<Output>(self) -> Query<'q, Output> {
-        Query { arguments: self.arguments, ..Query::new(self.text.into()) }
+        let text = Text { sqlite: self.sqlite.into(), postgres: self.postgres.into() };
+        Query { arguments: self.arguments, ..Query::new(text) }
     }
 }
 
@@ -346,6 +352,6 @@ impl<Output> std::fmt::Debug for Scalar<'_, Output> {
 
 impl std::fmt::Debug for QueryBuilder<'_> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("QueryBuilder").field("text", &self.text).finish_non_exhaustive()
+        formatter.debug_struct("QueryBuilder").field("sqlite", &self.sqlite).finish_non_exhaustive()
     }
 }

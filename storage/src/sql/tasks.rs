@@ -1,11 +1,14 @@
 //! Tasks and their tags.
 
+mod listing;
+
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::{Connection, QueryBuilder, query, query_as, query_scalar};
-use crate::domain::task::{Condition, Task};
+pub use self::listing::{Listing, list};
+use super::{Connection, QueryBuilder, query, query_as, query_scalar, search};
+use crate::domain::task::Task;
 use crate::page::Position;
 
 macro_rules! columns {
@@ -22,29 +25,12 @@ macro_rules! select_task {
         concat!("SELECT ", $crate::sql::tasks::columns!(), " FROM tasks ", $rest)
     };
 }
-pub(super) use columns;
-pub(super) use select_task;
+pub(in crate::sql) use columns;
+pub(in crate::sql) use select_task;
 
 /// Rows per statement of an import. Their binds stay far below what any database takes.
 const ROWS_PER_INSERT: usize = 50;
 const TAGS_PER_INSERT: usize = 100;
-
-/// What a page of tasks shows.
-#[derive(Clone, Debug)]
-pub struct Listing<'a> {
-    /// Whose.
-    pub user_id: Uuid,
-    /// All of which a task must meet.
-    pub conditions: &'a [Condition],
-    /// Also what is in the trash.
-    pub show_deleted: bool,
-    /// Also series and their parts.
-    pub show_series: bool,
-    /// Tasks that come after this one in the order; `None` is the first page.
-    pub after: Option<Position>,
-    /// At most this many.
-    pub limit: i64,
-}
 
 /// A task whose outcome is known, as models read it.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -63,47 +49,6 @@ pub struct Finished {
     pub logged_micros: i64,
     /// When it was completed.
     pub complete_time: DateTime<Utc>,
-}
-
-/// A page of tasks, newest first.
-pub async fn list(connection: &mut Connection, listing: &Listing<'_>) -> sqlx::Result<Vec<Task>> {
-    listing_query(listing).build_query_as().fetch_all(connection).await
-}
-
-fn listing_query(listing: &Listing<'_>) -> QueryBuilder<'static> {
-    let mut query = QueryBuilder::new(select_task!("WHERE user_id = "));
-    query.push_bind(listing.user_id);
-    if !listing.show_deleted {
-        query.push(" AND delete_time IS NULL");
-    }
-    if !listing.show_series {
-        query.push(" AND NOT is_template");
-    }
-    for condition in listing.conditions {
-        push_condition(&mut query, listing.user_id, condition);
-    }
-    if let Some(after) = listing.after {
-        query.push(" AND (create_time, id) < (").push_bind(after.time).push(", ").push_bind(after.id).push(")");
-    }
-    query.push(" ORDER BY create_time DESC, id DESC LIMIT ").push_bind(listing.limit);
-    query
-}
-
-fn push_condition(query: &mut QueryBuilder<'static>, user_id: Uuid, condition: &Condition) {
-    match condition {
-        Condition::Status(status) => query.push(" AND status = ").push_bind(*status),
-        Condition::Priority(priority) => query.push(" AND priority = ").push_bind(*priority),
-        Condition::Category(Some(id)) => query.push(" AND category_id = ").push_bind(*id),
-        Condition::Category(None) => query.push(" AND category_id IS NULL"),
-        Condition::Parent(Some(id)) => query.push(" AND parent_id = ").push_bind(*id),
-        Condition::Parent(None) => query.push(" AND parent_id IS NULL"),
-        Condition::Tag(tag) => query
-            .push(" AND id IN (SELECT task_id FROM task_tags WHERE user_id = ")
-            .push_bind(user_id)
-            .push(" AND tag = ")
-            .push_bind(tag.key())
-            .push(")"),
-    };
 }
 
 /// One of a person's tasks, in the trash or not.
@@ -167,6 +112,7 @@ pub async fn insert(connection: &mut Connection, user_id: Uuid, tasks: &[Task]) 
         let is_common = chunk.len() == ROWS_PER_INSERT || chunk.len() == 1;
         insert.build().persistent(is_common).execute(&mut *connection).await?;
     }
+    search::put_tasks(connection, user_id, tasks).await?;
     insert_tags(connection, user_id, tasks).await
 }
 
@@ -199,6 +145,7 @@ pub async fn update(connection: &mut Connection, user_id: Uuid, task: &Task, tag
     .bind(task.postponement_count)
     .execute(&mut *connection)
     .await?;
+    search::put_tasks(connection, user_id, std::slice::from_ref(task)).await?;
 
     if tags_changed {
         query("DELETE FROM task_tags WHERE user_id = $1 AND task_id = $2")
@@ -224,20 +171,22 @@ async fn insert_tags(connection: &mut Connection, user_id: Uuid, tasks: &[Task])
     Ok(())
 }
 
-/// Takes a category off a person's tasks. Answers which tasks were in it.
+/// Takes a category off at most `limit` of a person's tasks. Answers which.
 pub async fn clear_category(
     connection: &mut Connection,
     user_id: Uuid,
     category_id: Uuid,
     now: DateTime<Utc>,
+    limit: i64,
 ) -> sqlx::Result<Vec<Uuid>> {
     query_scalar(
-        "UPDATE tasks SET category_id = NULL, version = version + 1, update_time = $3
-         WHERE user_id = $1 AND category_id = $2 RETURNING id",
+        "UPDATE tasks SET category_id = NULL, version = version + 1, update_time = $3 WHERE user_id = $1
+         AND id IN (SELECT id FROM tasks WHERE user_id = $1 AND category_id = $2 LIMIT $4) RETURNING id",
     )
     .bind(user_id)
     .bind(category_id)
     .bind(now)
+    .bind(limit)
     .fetch_all(connection)
     .await
 }
@@ -280,52 +229,27 @@ pub async fn finished(
     .await
 }
 
-/// Deletes for good what of a person's has been in the trash since `before` or longer. What logs, parts or occurrences still refer to stays, out
-/// of sight: without it they would be different from what their person was told. Answers how many.
-pub async fn delete_trashed(connection: &mut Connection, user_id: Uuid, before: DateTime<Utc>) -> sqlx::Result<u64> {
+/// Deletes for good at most `limit` of a person's tasks that have been in the trash since `before` or longer. What
+/// logs, parts or occurrences still refer to stays, out of sight: without it they would be different from what their
+/// person was told. Answers how many.
+pub async fn delete_trashed(
+    connection: &mut Connection,
+    user_id: Uuid,
+    before: DateTime<Utc>,
+    limit: i64,
+) -> sqlx::Result<u64> {
     query(
-        "DELETE FROM tasks WHERE user_id = $1 AND delete_time <= $2
-         AND NOT EXISTS (SELECT 1 FROM time_logs WHERE time_logs.user_id = $1 AND time_logs.task_id = tasks.id)
-         AND NOT EXISTS (SELECT 1 FROM tasks AS parts WHERE parts.user_id = $1 AND parts.parent_id = tasks.id)
-         AND NOT EXISTS (SELECT 1 FROM tasks AS made WHERE made.user_id = $1 AND made.series_id = tasks.id)",
+        "DELETE FROM tasks WHERE user_id = $1 AND id IN (
+             SELECT id FROM tasks AS trashed WHERE user_id = $1 AND delete_time <= $2
+             AND NOT EXISTS (SELECT 1 FROM time_logs WHERE time_logs.user_id = $1 AND time_logs.task_id = trashed.id)
+             AND NOT EXISTS (SELECT 1 FROM tasks AS parts WHERE parts.user_id = $1 AND parts.parent_id = trashed.id)
+             AND NOT EXISTS (SELECT 1 FROM tasks AS made WHERE made.user_id = $1 AND made.series_id = trashed.id)
+             LIMIT $3
+         )",
     )
     .bind(user_id)
     .bind(before)
+    .bind(limit)
     .execute(connection)
     .await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::task::{Priority, Status};
-    use crate::domain::text::Tag;
-    use crate::sql::plan;
-
-    fn listing(conditions: &[Condition]) -> Listing<'_> {
-        let after = Some(Position { time: DateTime::UNIX_EPOCH, id: Uuid::nil() });
-        Listing { user_id: Uuid::nil(), conditions, show_deleted: false, show_series: false, after, limit: 50 }
-    }
-
-    #[tokio::test]
-    async fn pages_are_read_in_order_from_an_index() {
-        let id = Some(Uuid::nil());
-        let cases: [(Vec<Condition>, &str); 8] = [
-            (vec![], "idx_tasks_user_create_time"),
-            (vec![Condition::Status(Status::Pending)], "idx_tasks_user_status"),
-            (vec![Condition::Priority(Priority::High)], "idx_tasks_user_create_time"),
-            (vec![Condition::Tag(Tag::parse("deep").unwrap())], "idx_tasks_user_create_time"),
-            (vec![Condition::Category(id)], "idx_tasks_user_create_time"),
-            (vec![Condition::Category(None)], "idx_tasks_user_create_time"),
-            (vec![Condition::Parent(id)], "idx_tasks_user_create_time"),
-            (vec![Condition::Status(Status::Pending), Condition::Category(id)], "idx_tasks_user_status"),
-        ];
-        let (_directory, mut connection) = plan::sqlite().await;
-        for (conditions, index) in cases {
-            let statement = listing_query(&listing(&conditions)).build();
-            let plan = plan::of(statement, &mut connection).await;
-            assert!(plan.contains(index), "{conditions:?}: {plan}");
-            assert!(!plan.contains("TEMP B-TREE") && !plan.contains("SCAN tasks"), "{conditions:?}: {plan}");
-        }
-    }
 }

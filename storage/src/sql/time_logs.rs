@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::{Connection, Query, QueryBuilder, query, query_as, query_scalar};
+use super::{Connection, Query, QueryBuilder, query, query_as, query_scalar, search};
 use crate::clock::{FIRST_TIME, LAST_TIME};
 use crate::domain::time_log::{Occupied, TimeLog};
 use crate::domain::totals::LoggedTime;
@@ -252,12 +252,12 @@ pub async fn insert(connection: &mut Connection, user_id: Uuid, logs: &[TimeLog]
         let is_common = chunk.len() == ROWS_PER_INSERT || chunk.len() == 1;
         insert.build().persistent(is_common).execute(&mut *connection).await?;
     }
-    Ok(())
+    search::put_notes(connection, user_id, logs).await
 }
 
 /// Adds a running timer. Answers whether it is the person's only one; if not, nothing is added.
 pub async fn insert_running(connection: &mut Connection, user_id: Uuid, log: &TimeLog) -> sqlx::Result<bool> {
-    query(
+    let rows = query(
         "INSERT INTO time_logs (id, user_id, task_id, start_time, notes, manual, create_time, update_time)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
          ON CONFLICT (user_id) WHERE end_time IS NULL DO NOTHING",
@@ -270,9 +270,12 @@ pub async fn insert_running(connection: &mut Connection, user_id: Uuid, log: &Ti
     .bind(log.manual)
     .bind(log.create_time)
     .bind(log.update_time)
-    .execute(connection)
-    .await
-    .map(|rows| rows == 1)
+    .execute(&mut *connection)
+    .await?;
+    if rows == 1 {
+        search::put_notes(connection, user_id, std::slice::from_ref(log)).await?;
+    }
+    Ok(rows == 1)
 }
 
 /// Writes a log.
@@ -290,9 +293,9 @@ pub async fn update(connection: &mut Connection, user_id: Uuid, log: &TimeLog) -
     .bind(&log.notes)
     .bind(log.forgotten)
     .bind(log.update_time)
-    .execute(connection)
-    .await
-    .map(drop)
+    .execute(&mut *connection)
+    .await?;
+    search::replace_notes(connection, user_id, log).await
 }
 
 /// Deletes a log.

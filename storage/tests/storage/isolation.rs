@@ -42,7 +42,7 @@ async fn what_is_another_persons_is_not_found_by_any_rpc(#[values(Sqlite, Postgr
     let etag = String::new();
     assert_not_found(thief.tasks().complete_task(CompleteTaskRequest { id: task.clone(), etag: etag.clone() }).await);
     assert_not_found(thief.tasks().delete_task(DeleteTaskRequest { id: task.clone(), etag }).await);
-    assert_not_found(thief.tasks().undelete_task(UndeleteTaskRequest { id: task.clone() }).await);
+    assert_not_found(thief.tasks().undelete_task(UndeleteTaskRequest { id: task.clone(), etag: String::new() }).await);
     assert_not_found(thief.create_task(Task { category_id: category, ..titled("Mine") }).await);
     assert_not_found(thief.create_task(Task { parent_id: task.clone(), ..titled("Mine") }).await);
 

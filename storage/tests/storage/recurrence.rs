@@ -64,7 +64,7 @@ async fn delete(person: &Person, id: &str) {
 }
 
 async fn undelete(person: &Person, id: &str) -> Task {
-    person.tasks().undelete_task(UndeleteTaskRequest { id: id.into() }).await.unwrap().into_inner()
+    person.tasks().undelete_task(UndeleteTaskRequest { id: id.into(), etag: String::new() }).await.unwrap().into_inner()
 }
 
 async fn postpone(person: &Person, id: &str, due_time: &str) -> Result<Task, Status> {

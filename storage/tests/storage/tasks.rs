@@ -1,8 +1,8 @@
 use chrono::TimeDelta;
 use focusflow_proto::v1::task::{Priority, Status as TaskStatus};
 use focusflow_proto::v1::{
-    CompleteTaskRequest, CreateTaskRequest, DeleteTaskRequest, ListTaskRevisionsRequest, ListTasksRequest, Task,
-    UndeleteTaskRequest, UpdateTaskRequest,
+    CompleteTaskRequest, CreateTaskRequest, DeleteTaskRequest, DeleteTimeLogRequest, ListTasksRequest,
+    StartTimeLogRequest, Task, UndeleteTaskRequest, UpdateTaskRequest,
 };
 use tonic::{Code, Status};
 use uuid::Uuid;
@@ -20,7 +20,7 @@ async fn delete(person: &Person, id: &str) -> Result<(), Status> {
 }
 
 async fn undelete(person: &Person, id: &str) -> Result<Task, Status> {
-    let request = UndeleteTaskRequest { id: id.into() };
+    let request = UndeleteTaskRequest { id: id.into(), etag: String::new() };
     person.tasks().undelete_task(request).await.map(tonic::Response::into_inner)
 }
 
@@ -326,42 +326,28 @@ async fn a_page_token_that_is_forged_or_of_another_query_or_person_is_refused(#[
 
 #[rstest]
 #[tokio::test]
-async fn a_filter_shows_what_it_says_and_refuses_what_it_does_not_know(#[values(Sqlite, Postgres)] on: Backend) {
+async fn a_request_id_is_good_for_one_request(#[values(Sqlite, Postgres)] on: Backend) {
     let world = World::start(on).await;
     let person = world.person().await;
-    let high = Task { priority: Priority::High.into(), tags: vec!["Deep".into()], ..titled("High") };
-    let high = person.create_task(high).await.unwrap();
-    let done = person.task("Done").await;
-    complete(&person, &done.id, "").await.unwrap();
+    let request_id = Uuid::now_v7().to_string();
+    let request = |title: &str| CreateTaskRequest { task: Some(titled(title)), request_id: request_id.clone() };
+    let made = person.tasks().create_task(request("Once")).await.unwrap().into_inner();
+    assert_eq!(wrong_field(person.tasks().create_task(request("Twice")).await), "request_id");
 
-    let titles = async |filter: &str| {
-        let request = ListTasksRequest { filter: filter.into(), ..ListTasksRequest::default() };
-        let tasks = person.list_tasks(request).await.unwrap().tasks;
-        tasks.into_iter().map(|task| task.title).collect::<Vec<_>>()
-    };
-    assert_eq!(titles("status = COMPLETED").await, ["Done"]);
-    assert_eq!(titles("status = PENDING AND tags:deep").await, ["High"]);
-    assert_eq!(titles("priority = HIGH AND status = COMPLETED").await, [""; 0]);
-    assert_eq!(titles("category_id = \"\"").await, ["Done", "High"]);
-    person.update_task(Task { id: high.id, ..Task::default() }, &["tags"]).await.unwrap();
-    assert_eq!(titles("tags:deep").await, [""; 0]);
-
-    let refused = [
-        ("filter", ListTasksRequest { filter: "title = x".into(), ..ListTasksRequest::default() }),
-        ("order_by", ListTasksRequest { order_by: "due_time".into(), ..ListTasksRequest::default() }),
-        ("query", ListTasksRequest { query: "words".into(), ..ListTasksRequest::default() }),
-        ("page_size", ListTasksRequest { page_size: -1, ..ListTasksRequest::default() }),
-    ];
-    for (field, request) in refused {
-        assert_eq!(wrong_field(person.list_tasks(request).await), field);
-    }
+    delete(&person, &made.id).await.unwrap();
+    let again = person.tasks().create_task(request("Once")).await.unwrap().into_inner();
+    assert_eq!((again.id, again.delete_time.is_some()), (made.id, true), "it is in the trash");
 }
 
 #[rstest]
 #[tokio::test]
-async fn what_is_declared_but_not_built_yet_says_so(#[values(Sqlite, Postgres)] on: Backend) {
+async fn what_a_request_made_is_not_made_again_after_it_was_deleted(#[values(Sqlite, Postgres)] on: Backend) {
     let world = World::start(on).await;
     let person = world.person().await;
-    let revisions = person.tasks().list_task_revisions(ListTaskRevisionsRequest::default()).await;
-    assert_eq!(refusal(revisions).0, Code::Unimplemented);
+    let start = StartTimeLogRequest { request_id: Uuid::now_v7().to_string(), ..StartTimeLogRequest::default() };
+    let log = person.time_logs().start_time_log(start.clone()).await.unwrap().into_inner();
+    person.time_logs().delete_time_log(DeleteTimeLogRequest { id: log.id.clone() }).await.unwrap();
+    let status = person.time_logs().start_time_log(start).await.unwrap_err();
+    assert_eq!(refusal(Err::<(), _>(status.clone())), (Code::FailedPrecondition, "RESULT_DELETED".into()));
+    assert_eq!(fact(&status, "id"), log.id);
 }

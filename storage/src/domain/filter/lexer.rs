@@ -66,9 +66,7 @@ impl Lexer<'_> {
     /// A word. What follows a comparator may hold colons, as the time of day in an instant does.
     fn text(&mut self, column: usize, first: char) -> Kind {
         let is_argument = self.is_argument();
-        let ends = |next: char| {
-            next.is_whitespace() || "()\"=<>!,".contains(next) || (next == ':' && !is_argument)
-        };
+        let ends = |next: char| next.is_whitespace() || "()\"=<>!,".contains(next) || (next == ':' && !is_argument);
         let mut text = String::from(first);
         while let Some((_, next)) = self.rest.next_if(|(_, next)| !ends(*next)) {
             text.push(next);

@@ -54,8 +54,8 @@ pub enum Test {
     Tag(String),
     /// Tagged at all.
     HasTag,
-    /// Having exactly this rule of recurrence.
-    Recurrence(String),
+    /// Happening again and again.
+    Recurs,
     /// Having this word in title, description or the notes of a time log.
     Mentions(Word),
 }
@@ -255,7 +255,7 @@ fn condition(field: Field, name: &Literal, comparator: Comparator, value: &Liter
     if comparator == Comparator::Has && value.is_anything() {
         return Ok(presence(field));
     }
-    if comparator == Comparator::NotEqual && !matches!(field, Field::Tags) {
+    if comparator == Comparator::NotEqual && !matches!(field, Field::Tags | Field::Recurrence) {
         return condition(field, name, Comparator::Equal, value).map(Condition::not);
     }
     let test = match (field, comparator) {
@@ -264,7 +264,6 @@ fn condition(field: Field, name: &Literal, comparator: Comparator, value: &Liter
         (Field::Text(field), Comparator::Has) => contains(field, value)?,
         (Field::Reference(field), Comparator::Equal | Comparator::Has) => Test::Reference(field, reference(value)?),
         (Field::Status, Comparator::Equal | Comparator::Has) => Test::Status(named(value, "status", &STATUSES)?),
-        (Field::Recurrence, Comparator::Equal | Comparator::Has) => Test::Recurrence(value.text.clone()),
         (Field::Priority, comparator) => priority(relation(comparator), value)?,
         (Field::Number(field), comparator) => Test::Number(field, relation(comparator), number(value)?),
         (Field::Time(field), comparator) => Test::Time(field, relation(comparator), time(value)?),
@@ -284,7 +283,7 @@ fn presence(field: Field) -> Condition {
         Field::Number(field) => Test::Number(field, Relation::Greater, 0).into(),
         Field::Time(field) => Test::HasTime(field).into(),
         Field::Tags => Test::HasTag.into(),
-        Field::Recurrence => Condition::from(Test::Recurrence(String::new())).not(),
+        Field::Recurrence => Test::Recurs.into(),
         Field::OccurrenceDate => Test::OccurrenceDate(DateRelation::Any).into(),
         Field::Priority | Field::Status => Condition::always(),
     }
@@ -304,6 +303,7 @@ fn relation(comparator: Comparator) -> Relation {
 fn not_taken(field: Field, name: &Literal, comparator: Comparator) -> Problem {
     let taken = match field {
         Field::Tags => "`:`, as in `tags:home`",
+        Field::Recurrence => "nothing but `:*`",
         _ => "`=`, `!=` and `:`",
     };
     problem_at(name.column, format!("`{}` takes {taken}, not `{}`", name.text, comparator.as_str()))
@@ -472,6 +472,7 @@ mod tests {
             ("title < a", "at column 1: `title` takes"),
             ("tags = home", "at column 1: `tags` takes `:`, as in `tags:home`, not `=`"),
             ("tags != home", "at column 1: `tags` takes `:`"),
+            ("recurrence = \"FREQ=DAILY\"", "at column 1: `recurrence` takes nothing but `:*`, not `=`"),
             ("tags:@home", "at column 6: must not contain"),
             ("priority = high", "at column 12: `high` is not a priority; there are LOW, MEDIUM, HIGH, URGENT"),
             ("category_id = x", "at column 15: must be a UUID"),

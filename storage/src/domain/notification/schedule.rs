@@ -81,7 +81,12 @@ pub fn task_reminder(due_time: DateTime<Utc>, now: DateTime<Utc>, settings: &Set
 /// The local days for whose `reminder` the time came after `after` and has come at `now`.
 ///
 /// Days before today's are left out: nobody can act on them any more.
-pub fn came_due(reminder: &HabitReminder, after: DateTime<Utc>, now: DateTime<Utc>, rule: DayRule) -> Option<NaiveDate> {
+pub fn came_due(
+    reminder: &HabitReminder,
+    after: DateTime<Utc>,
+    now: DateTime<Utc>,
+    rule: DayRule,
+) -> Option<NaiveDate> {
     let today = local_day(now, rule);
     let time = rule.within(today, reminder.time().minutes());
     Some(today).filter(|_| reminder.is_on(today) && after < time && time <= now)
@@ -222,10 +227,9 @@ mod tests {
     fn a_digest_keeps_its_time_of_day_over_both_changes_of_the_clocks() {
         let settings = by_mail(Settings { digest: true, digest_minutes: time("08:00"), ..Settings::default() });
         let berlin = rule("Europe/Berlin");
-        for (scheduled, sent) in [
-            ("2026-03-28T12:00:00Z", "2026-03-29T06:00:00Z"),
-            ("2026-10-24T12:00:00Z", "2026-10-25T07:00:00Z"),
-        ] {
+        for (scheduled, sent) in
+            [("2026-03-28T12:00:00Z", "2026-03-29T06:00:00Z"), ("2026-10-24T12:00:00Z", "2026-10-25T07:00:00Z")]
+        {
             assert_eq!(delivery(utc(scheduled), &settings, berlin).email, Some(utc(sent)));
         }
     }

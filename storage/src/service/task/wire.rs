@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use focusflow_proto::v1;
 
 use crate::domain::recurrence::Mode;
-use crate::domain::task::{EstimatedMinutes, Priority, Status, Tags, Task};
+use crate::domain::task::{EstimatedMinutes, Priority, Status, TRASH_RETENTION, Tags, Task};
 use crate::domain::text::{Tag, TaskDescription, TaskTitle};
 use crate::service::error::{Error, InField as _};
 use crate::service::request::{Fields, etag, optional_id, optional_time, timestamp};
@@ -36,6 +36,8 @@ pub(in crate::service) const FIELDS: Fields = Fields {
         "create_time",
         "update_time",
         "etag",
+        "delete_time",
+        "expire_time",
     ],
 };
 
@@ -176,6 +178,8 @@ impl From<Task> for v1::Task {
             create_time: Some(timestamp(task.create_time)),
             update_time: Some(timestamp(task.update_time)),
             etag: etag(task.version),
+            delete_time: task.delete_time.map(timestamp),
+            expire_time: task.delete_time.map(|time| timestamp(time + TRASH_RETENTION)),
             series_id: task.series_id.map(|id| id.to_string()).unwrap_or_default(),
             occurrence_date: task.occurrence_date.map(|date| date.to_string()).unwrap_or_default(),
             postponement_count: task.postponement_count,
