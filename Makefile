@@ -22,12 +22,13 @@ test: lint unit ## Everything that must pass: lint, unit, integration, end to en
 unit: tools node_modules ## All tests, without lint, beside a PostgreSQL and a Redis of their own.
 	scripts/with-databases $(CARGO) test --locked --workspace
 
-lint: node_modules ## Formatting, clippy and the contract's rules; warnings are errors.
+lint: node_modules ## Formatting, clippy, the contract's and the migrations' rules; warnings are errors.
 	$(CARGO) fmt --all -- --check
 	$(CARGO) clippy --locked --workspace --all-targets -- --deny warnings
 	$(BUF) lint
 	$(BUF) format --diff --exit-code proto
 	$(BUF) breaking --against $(BASELINE)
+	scripts/lint-migrations
 
 bench: ## What the mesh costs, next to what it is built on: prints the tables of docs/BENCHMARKS.md.
 	$(CARGO) run --locked --release --package focusflow-bench
