@@ -34,10 +34,13 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use sqlx::error::DatabaseError as _;
+use sqlx::sqlite::SqliteError;
+use tokio::sync::broadcast;
 use uuid::Uuid;
 
 pub use self::connection::{Connection, Transaction};
-use self::postgres::{Mode, Server};
+use self::postgres::{Mode, Replica, Server};
 use self::sqlite::File;
 pub use self::statement::{Argument, Query, QueryBuilder, Row, Scalar, Text, Values, query, query_as, query_scalar};
 pub use self::url::{DatabaseUrl, DatabaseUrlError};
@@ -191,31 +194,22 @@ impl Database {
         user_id: Uuid,
         read: impl for<'c> Fn(&'c mut Connection) -> Reading<'c, T>,
     ) -> sqlx::Result<T> {
-        if let Some(mut snapshot) = self.replica_snapshot(user_id).await? {
-            match read(&mut snapshot).await {
-                Ok(answer) => return Ok(answer),
-                Err(error) => tracing::warn!(%error, "a read failed on the replica; the primary does it again"),
+        if let Some(replica) = self.replica() {
+            let written = changes::last_number(&mut self.read(user_id).await?, user_id).await?;
+            if let Some(mut snapshot) = replica.snapshot(user_id, written).await {
+                match read(&mut snapshot).await {
+                    Ok(answer) => return Ok(answer),
+                    Err(error) => replica.pause(&error.to_string()),
+                }
             }
         }
         read(&mut *self.snapshot(user_id).await?).await
     }
 
-    async fn replica_snapshot(&self, user_id: Uuid) -> sqlx::Result<Option<Transaction>> {
-        let Engine::Postgres(server) = &self.engine else { return Ok(None) };
-        if !server.has_replica() {
-            return Ok(None);
-        }
-        let written = changes::last_number(&mut self.read(user_id).await?, user_id).await?;
-        let Some(snapshot) = server.begin_on_replica(user_id).await else { return Ok(None) };
-        let mut snapshot = Transaction::postgres(snapshot);
-        // None, too, is older than what was written: the replica has not heard of the person yet.
-        match changes::last_number(&mut snapshot, user_id).await {
-            Ok(replicated) if replicated >= written => Ok(Some(snapshot)),
-            Ok(_) => Ok(None),
-            Err(error) => {
-                tracing::warn!(%error, "the database replica does not answer; the primary does its work");
-                Ok(None)
-            }
+    fn replica(&self) -> Option<&Replica> {
+        match &self.engine {
+            Engine::Sqlite(_) => None,
+            Engine::Postgres(server) => server.replica(),
         }
     }
 
@@ -275,14 +269,21 @@ impl Database {
         query("SELECT 1").execute(&mut self.system().await?).await.map(drop)
     }
 
-    /// How many connections are in use: to write with, to read with.
+    /// Asks the replica for a sign of life; `None` if the configuration names none.
+    pub async fn check_replica(&self) -> Option<sqlx::Result<()>> {
+        match &self.engine {
+            Engine::Sqlite(_) => None,
+            Engine::Postgres(server) => server.check_replica().await,
+        }
+    }
+
+    /// How many connections are in use, by what they are for.
     pub fn connections_active(&self) -> Vec<(&'static str, u32)> {
-        let active = |size: u32, idle: usize| size.saturating_sub(u32::try_from(idle).unwrap_or(u32::MAX));
         match &self.engine {
             Engine::Sqlite(file) => [("write", &file.writer), ("read", &file.readers)]
                 .map(|(name, pool)| (name, active(pool.size(), pool.num_idle())))
                 .to_vec(),
-            Engine::Postgres(server) => vec![("primary", active(server.primary.size(), server.primary.num_idle()))],
+            Engine::Postgres(server) => server.connections_active(),
         }
     }
 
@@ -354,4 +355,40 @@ impl Write {
 /// Whether a statement failed because a unique index has its key already.
 pub fn is_unique_violation(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation)
+}
+
+/// Whether the server went away, or is not there yet: the same statement may succeed on another connection, later.
+pub fn is_disconnection(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+            // The server ends sessions, shuts down or starts; the connection broke; there are too many of them; it has
+            // become a replica.
+            ["57P", "08"].iter().any(|class| code.starts_with(class)) || ["53300", "25006"].contains(&&*code)
+        }),
+        _ => false,
+    }
+}
+
+/// Whether a statement lost against others that wanted the same rows or the same lock.
+pub fn is_conflict(error: &sqlx::Error) -> bool {
+    // Serialization failure, deadlock, lock timeout.
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| ["40001", "40P01", "55P03"].contains(&&*code))
+}
+
+/// Whether another process keeps SQLite's file locked longer than a statement waits.
+pub fn is_busy(error: &sqlx::Error) -> bool {
+    const BUSY: i32 = 5;
+    const LOCKED: i32 = 6;
+    let Some(error) = error.as_database_error().and_then(|error| error.try_downcast_ref::<SqliteError>()) else {
+        return false;
+    };
+    // The lowest byte of an extended code is the code that it extends.
+    let code = error.code().and_then(|code| code.parse::<i32>().ok());
+    code.is_some_and(|code| [BUSY, LOCKED].contains(&(code & 0xff)))
+}
+
+fn active(size: u32, idle: usize) -> u32 {
+    size.saturating_sub(u32::try_from(idle).unwrap_or(u32::MAX))
 }

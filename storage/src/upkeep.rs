@@ -5,7 +5,8 @@ mod series;
 use std::sync::Arc;
 use std::time::Duration;
 
-use focusflow_mesh::health::{Health, Requirement};
+use focusflow_mesh::health::{Component, Health, Requirement};
+use tokio::time::error::Elapsed;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use uuid::Uuid;
 
@@ -27,26 +28,49 @@ const SWEEP_INTERVAL: Duration = Duration::from_hours(1);
 
 /// Asks the database for a sign of life again and again, and tells the process's health.
 pub(crate) async fn watch_health(database: Database, health: Health) {
-    let component = health.component("database", Requirement::Required);
+    let mut primary = Watched::new(&health, "database", Requirement::Required);
+    let mut replica = None;
     let mut ticks = interval(CHECK_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut works = None;
     loop {
         ticks.tick().await;
         for (pool, connections) in database.connections_active() {
             metrics::gauge!("database_connections_active", "pool" => pool).set(connections);
         }
-        let result = timeout(CHECK_TIMEOUT, database.check()).await;
-        let works_now = matches!(result, Ok(Ok(())));
-        if works == Some(works_now) {
-            continue;
+        primary.tell(timeout(CHECK_TIMEOUT, database.check()).await);
+        let result = match timeout(CHECK_TIMEOUT, database.check_replica()).await {
+            Ok(None) => continue,
+            Ok(Some(result)) => Ok(result),
+            Err(elapsed) => Err(elapsed),
+        };
+        // Reports go to the primary meanwhile.
+        let new = || Watched::new(&health, "database_replica", Requirement::Optional);
+        replica.get_or_insert_with(new).tell(result);
+    }
+}
+
+/// A database whose health is told when it changes.
+struct Watched {
+    name: &'static str,
+    component: Component,
+    works: Option<bool>,
+}
+
+impl Watched {
+    fn new(health: &Health, name: &'static str, requirement: Requirement) -> Self {
+        Self { name, component: health.component(name, requirement), works: None }
+    }
+
+    fn tell(&mut self, result: Result<sqlx::Result<()>, Elapsed>) {
+        let works = matches!(result, Ok(Ok(())));
+        if self.works.replace(works) == Some(works) {
+            return;
         }
-        works = Some(works_now);
-        if works_now {
-            component.healthy();
+        if works {
+            self.component.healthy();
         } else {
-            tracing::error!(?result, "the database does not answer");
-            component.unhealthy();
+            tracing::error!(?result, "the {} does not answer", self.name);
+            self.component.unhealthy();
         }
     }
 }

@@ -19,7 +19,10 @@ BEGIN
         EXCEPTION WHEN duplicate_object OR unique_violation THEN
             NULL;
         END;
-        IF NOT pg_has_role(current_user, wanted, 'MEMBER') THEN
+        -- Since 16, who makes a role may administer it and is not yet allowed to act as it.
+        IF NOT pg_has_role(
+            current_user, wanted, CASE WHEN current_setting('server_version_num')::int < 160000 THEN 'MEMBER' ELSE 'SET' END
+        ) THEN
             EXECUTE format('GRANT %I TO CURRENT_USER', wanted);
         END IF;
     END LOOP;
@@ -56,16 +59,33 @@ AS $$ SELECT NULLIF(current_setting('app.user_id', true), '')::uuid $$;
 REVOKE ALL ON FUNCTION focusflow.person() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION focusflow.person() TO focusflow_app;
 
--- Locks a table's rows: the service sees those of the current person, and nobody else sees any, not even the owner.
--- On Supabase, people who come past the service may read what is theirs, unless the table is secret.
+-- Takes a table from everyone but its owner. Supabase gives each new table of schema public to whoever comes past the
+-- service, signed in or not.
+CREATE FUNCTION focusflow.hide(hidden regclass) RETURNS void
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    stranger text;
+BEGIN
+    EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', hidden);
+    EXECUTE format('REVOKE ALL ON %s FROM PUBLIC', hidden);
+    FOR stranger IN SELECT rolname FROM pg_roles WHERE rolname IN ('anon', 'authenticated') LOOP
+        EXECUTE format('REVOKE ALL ON %s FROM %I', hidden, stranger);
+    END LOOP;
+END
+$$;
+REVOKE ALL ON FUNCTION focusflow.hide(regclass) FROM PUBLIC;
+SELECT focusflow.hide('_sqlx_migrations');
+
+-- Locks a table's rows: the service sees those of the current person. The table's owner, who is a member of both
+-- roles, may look at all and touch those of that person only. On Supabase, people who come past the service may read what is theirs, unless the table is secret.
 CREATE FUNCTION focusflow.protect(protected regclass, owner_column name DEFAULT 'user_id', secret boolean DEFAULT false)
 RETURNS void
 LANGUAGE plpgsql
 AS $$
 BEGIN
-    EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', protected);
+    PERFORM focusflow.hide(protected);
     EXECUTE format('ALTER TABLE %s FORCE ROW LEVEL SECURITY', protected);
-    EXECUTE format('REVOKE ALL ON %s FROM PUBLIC', protected);
     EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO focusflow_app', protected);
     EXECUTE format('GRANT SELECT ON %s TO focusflow_lookup', protected);
     EXECUTE format(
@@ -74,15 +94,12 @@ BEGIN
     );
     EXECUTE format('CREATE POLICY lookup ON %s FOR SELECT TO focusflow_lookup USING (true)', protected);
 
-    IF to_regrole('authenticated') IS NOT NULL AND to_regprocedure('auth.uid()') IS NOT NULL THEN
-        EXECUTE format('REVOKE ALL ON %s FROM anon, authenticated', protected);
-        IF NOT secret THEN
-            EXECUTE format('GRANT SELECT ON %s TO authenticated', protected);
-            EXECUTE format(
-                'CREATE POLICY own ON %s FOR SELECT TO authenticated USING (%I = (SELECT auth.uid()))',
-                protected, owner_column
-            );
-        END IF;
+    IF NOT secret AND to_regrole('authenticated') IS NOT NULL AND to_regprocedure('auth.uid()') IS NOT NULL THEN
+        EXECUTE format('GRANT SELECT ON %s TO authenticated', protected);
+        EXECUTE format(
+            'CREATE POLICY own ON %s FOR SELECT TO authenticated USING (%I = (SELECT auth.uid()))',
+            protected, owner_column
+        );
     END IF;
 END
 $$;
@@ -106,9 +123,8 @@ CREATE TABLE settings (
     name text PRIMARY KEY,
     value bytea NOT NULL
 );
-REVOKE ALL ON settings FROM PUBLIC;
+SELECT focusflow.hide('settings');
 GRANT SELECT, INSERT ON settings TO focusflow_app;
-ALTER TABLE settings ENABLE ROW LEVEL SECURITY;
 CREATE POLICY app ON settings TO focusflow_app USING (true) WITH CHECK (true);
 
 CREATE TABLE users (

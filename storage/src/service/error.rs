@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::domain::Problem;
 use crate::page::BadPageToken;
+use crate::sql;
 
 /// When a client may try again after the database could not be reached.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -152,13 +153,15 @@ impl From<Error> for Status {
 }
 
 fn database_status(error: &sqlx::Error) -> Status {
-    match error {
-        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => {
-            tracing::warn!(%error, "the database does not answer");
-            refusal::unavailable("DATABASE_UNAVAILABLE", "the database does not answer", Some(RETRY_AFTER))
-        }
-        error => refusal::internal("the database query", error),
+    if sql::is_disconnection(error) || sql::is_busy(error) {
+        tracing::warn!(%error, "the database does not answer");
+        return refusal::unavailable("DATABASE_UNAVAILABLE", "the database does not answer", Some(RETRY_AFTER));
     }
+    if sql::is_conflict(error) {
+        tracing::warn!(%error, "a request lost against others");
+        return refusal::aborted("DATABASE_CONFLICT", "others were writing the same; try again", &[]);
+    }
+    refusal::internal("the database query", error)
 }
 
 /// The status of the first failed item, with a violation for each.

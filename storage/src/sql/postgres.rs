@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, PgPool};
-use tokio::time::Instant;
+use tokio::time::{Instant, interval, timeout};
 use uuid::Uuid;
 
-use super::{ACQUIRE_TIMEOUT, OpenError};
+use super::{ACQUIRE_TIMEOUT, OpenError, Transaction, active, changes, is_disconnection};
 
 const CONNECTIONS_MAX: u32 = 20;
 const CONNECTIONS_MIN: u32 = 2;
@@ -17,8 +17,16 @@ const CONNECTIONS_MIN: u32 = 2;
 const CONNECTION_AGE_MAX: Duration = Duration::from_mins(30);
 /// A replica that does not answer is asked again after this long.
 const REPLICA_PAUSE: Duration = Duration::from_secs(5);
-/// A replica that keeps a read waiting this long does not answer.
-const REPLICA_ACQUIRE_TIMEOUT: Duration = Duration::from_millis(500);
+/// A replica that takes this long to begin does not answer.
+const REPLICA_TIMEOUT: Duration = Duration::from_millis(500);
+/// A connection that nobody used for this long may have lost its server meanwhile.
+const IDLE_MAX_UNTESTED: Duration = Duration::from_millis(250);
+/// A server that takes this long for a ping is away.
+const PING_TIMEOUT: Duration = Duration::from_secs(1);
+/// Guards the migrations of a database: who holds it runs them.
+const MIGRATION_LOCK: i64 = 0x666f_6375_7366;
+/// How often a process looks whether another is done with the migrations.
+const MIGRATION_LOCK_INTERVAL: Duration = Duration::from_millis(200);
 /// What a connection of the service's is: it owns nothing, waits for nothing long, and prepares plans that fit all.
 const SETUP: &str = "SET ROLE focusflow_app; SET statement_timeout = '60s'; SET lock_timeout = '5s'; \
                      SET idle_in_transaction_session_timeout = '30s'";
@@ -32,7 +40,7 @@ pub(super) struct Server {
 
 /// A copy of the primary's data that may lag behind, or be away.
 #[derive(Clone, Debug)]
-struct Replica {
+pub(super) struct Replica {
     pool: PgPool,
     opened: Instant,
     /// Milliseconds after `opened` until which nobody need ask.
@@ -70,24 +78,30 @@ impl Server {
         person: Uuid,
         mode: Mode,
     ) -> sqlx::Result<sqlx::Transaction<'static, sqlx::Postgres>> {
-        self.primary.begin_with(AssertSqlSafe(begin(person, mode))).await
-    }
-
-    /// A snapshot for `person` on the replica; `None` if there is none that answers.
-    pub(super) async fn begin_on_replica(&self, person: Uuid) -> Option<sqlx::Transaction<'static, sqlx::Postgres>> {
-        let replica = self.replica.as_ref().filter(|replica| !replica.pauses())?;
-        match replica.pool.begin_with(AssertSqlSafe(begin(person, Mode::Snapshot))).await {
-            Ok(transaction) => Some(transaction),
-            Err(error) => {
-                tracing::warn!(%error, "the database replica does not answer; the primary does its work");
-                replica.pause();
-                None
-            }
+        let text = begin(person, mode);
+        match self.primary.begin_with(AssertSqlSafe(text.clone())).await {
+            // Nothing was done yet, so another connection may do it.
+            Err(error) if is_disconnection(&error) => self.primary.begin_with(AssertSqlSafe(text)).await,
+            result => result,
         }
     }
 
-    pub(super) fn has_replica(&self) -> bool {
-        self.replica.is_some()
+    /// The replica, if there is one that was not away a moment ago.
+    pub(super) fn replica(&self) -> Option<&Replica> {
+        self.replica.as_ref().filter(|replica| !replica.pauses())
+    }
+
+    /// Asks the replica for a sign of life; `None` without one.
+    pub(super) async fn check_replica(&self) -> Option<sqlx::Result<()>> {
+        let replica = self.replica.as_ref()?;
+        Some(replica.pool.execute("SELECT 1").await.map(drop))
+    }
+
+    /// How many connections are in use, by what they lead to.
+    pub(super) fn connections_active(&self) -> Vec<(&'static str, u32)> {
+        let replica = self.replica.as_ref().map(|replica| ("replica", &replica.pool));
+        let pools = std::iter::once(("primary", &self.primary)).chain(replica);
+        pools.map(|(name, pool)| (name, active(pool.size(), pool.num_idle()))).collect()
     }
 
     /// Closes all connections after their current work.
@@ -102,17 +116,42 @@ impl Server {
 impl Replica {
     fn new(options: &PgConnectOptions) -> Self {
         let options = options.clone().application_name("focusflow-storage-reports");
-        let pool = pool(REPLICA_ACQUIRE_TIMEOUT).connect_lazy_with(options);
+        let pool = pool(REPLICA_TIMEOUT).connect_lazy_with(options);
         Self { pool, opened: Instant::now(), pause_until_millis: Arc::default() }
+    }
+
+    /// A snapshot for `person`, if it has everything up to the number `written` of the person's sequence. A replica that
+    /// does not answer is left alone for a while.
+    pub(super) async fn snapshot(&self, person: Uuid, written: Option<i64>) -> Option<Transaction> {
+        let begun = timeout(REPLICA_TIMEOUT, async {
+            let snapshot = self.pool.begin_with(AssertSqlSafe(begin(person, Mode::Snapshot))).await?;
+            let mut snapshot = Transaction::postgres(snapshot);
+            let replicated = changes::last_number(&mut snapshot, person).await?;
+            Ok::<_, sqlx::Error>((snapshot, replicated))
+        });
+        match begun.await {
+            // None, too, is older than what was written: the replica has not heard of the person yet.
+            Ok(Ok((snapshot, replicated))) => (replicated >= written).then_some(snapshot),
+            Ok(Err(error)) => {
+                self.pause(&error.to_string());
+                None
+            }
+            Err(elapsed) => {
+                self.pause(&elapsed.to_string());
+                None
+            }
+        }
+    }
+
+    /// Leaves the replica alone for a while.
+    pub(super) fn pause(&self, error: &str) {
+        tracing::warn!(error, "the database replica does not answer; the primary does its work");
+        let pause = i64::try_from(REPLICA_PAUSE.as_millis()).unwrap_or(i64::MAX);
+        self.pause_until_millis.store(self.millis().saturating_add(pause), Ordering::Relaxed);
     }
 
     fn pauses(&self) -> bool {
         self.millis() < self.pause_until_millis.load(Ordering::Relaxed)
-    }
-
-    fn pause(&self) {
-        let pause = i64::try_from(REPLICA_PAUSE.as_millis()).unwrap_or(i64::MAX);
-        self.pause_until_millis.store(self.millis().saturating_add(pause), Ordering::Relaxed);
     }
 
     fn millis(&self) -> i64 {
@@ -133,10 +172,25 @@ async fn migrate(options: &PgConnectOptions) -> Result<(), OpenError> {
     let open_error = |source| OpenError::Open { database: name(options), source };
     let options = options.clone().application_name("focusflow-storage-migrations");
     let mut connection = PgConnection::connect_with(&options).await.map_err(open_error)?;
-    sqlx::migrate!("migrations/postgres").run(&mut connection).await?;
+    wait_for_turn(&mut connection).await.map_err(open_error)?;
+    // The lock ends with the connection. sqlx's own would be waited for by a statement, and an index that is built
+    // concurrently waits for the end of every statement: two processes that start at once would wait for each other.
+    sqlx::migrate!("migrations/postgres").set_locking(false).run(&mut connection).await?;
     // The data is safe where it is: how the connection ends does not matter.
     let _ = connection.close().await;
     Ok(())
+}
+
+/// Waits until no other process migrates the database.
+async fn wait_for_turn(connection: &mut PgConnection) -> sqlx::Result<()> {
+    let mut ticks = interval(MIGRATION_LOCK_INTERVAL);
+    loop {
+        ticks.tick().await;
+        let try_lock = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(MIGRATION_LOCK);
+        if try_lock.fetch_one(&mut *connection).await? {
+            return Ok(());
+        }
+    }
 }
 
 fn pool(acquire_timeout: Duration) -> PgPoolOptions {
@@ -144,8 +198,16 @@ fn pool(acquire_timeout: Duration) -> PgPoolOptions {
         .max_connections(CONNECTIONS_MAX)
         .acquire_timeout(acquire_timeout)
         .max_lifetime(CONNECTION_AGE_MAX)
-        // A round trip for each statement; a connection that broke is found by its own error.
+        // A round trip for each statement; one that rested is worth it, as its server may have been restarted.
         .test_before_acquire(false)
+        .before_acquire(|connection, resting| {
+            Box::pin(async move {
+                if resting.idle_for < IDLE_MAX_UNTESTED {
+                    return Ok(true);
+                }
+                Ok(timeout(PING_TIMEOUT, connection.ping()).await.is_ok_and(|pong| pong.is_ok()))
+            })
+        })
         .after_connect(|connection, _| Box::pin(async move { connection.execute(SETUP).await.map(drop) }))
 }
 

@@ -1,5 +1,6 @@
 //! A small mesh: the real storage service on a database of its own, callers of any service account, people who use it.
 
+pub(crate) mod cluster;
 mod database;
 mod redis;
 
@@ -30,7 +31,6 @@ use focusflow_proto::v1::time_log_service_client::TimeLogServiceClient;
 use focusflow_proto::v1::user_service_client::UserServiceClient;
 use focusflow_storage::Config;
 use focusflow_storage::clock::ManualClock;
-use focusflow_storage::sql::DatabaseConfig;
 use prost_types::{FieldMask, Timestamp};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -41,7 +41,7 @@ use uuid::Uuid;
 
 pub(crate) use self::database::Backend;
 pub(crate) use self::database::Backend::{Postgres, Sqlite};
-use self::database::TestDatabase;
+pub(crate) use self::database::TestDatabase;
 pub(crate) use self::redis::RedisServer;
 
 pub(crate) const TRUST_DOMAIN: &str = "focusflow.test";
@@ -91,9 +91,18 @@ impl tonic::service::Interceptor for OnBehalfOf {
 impl Machine {
     pub(crate) async fn new(on: Backend) -> Self {
         let directory = tempfile::tempdir().unwrap();
+        let database = TestDatabase::create(on, directory.path()).await;
+        Self::in_directory(directory, database)
+    }
+
+    /// On a database of the test's own.
+    pub(crate) fn with(database: TestDatabase) -> Self {
+        Self::in_directory(tempfile::tempdir().unwrap(), database)
+    }
+
+    fn in_directory(directory: TempDir, database: TestDatabase) -> Self {
         let domain: TrustDomain = TRUST_DOMAIN.parse().unwrap();
         let authority = DevelopmentCa::create(directory.path().join("ca"), &domain, SystemTime::now()).unwrap();
-        let database = TestDatabase::create(on, directory.path()).await;
         Self { authority, directory, database }
     }
 
@@ -124,7 +133,7 @@ impl Machine {
                 trust_domain: TRUST_DOMAIN.parse().unwrap(),
                 impersonators: ["developer".to_owned()].into(),
             },
-            database: DatabaseConfig::new(self.database_url().parse().unwrap()),
+            database: self.database.config(),
             redis: redis.map(|redis| redis.url().parse().unwrap()),
         }
     }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use focusflow_storage::sql::{Database, DatabaseConfig};
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
@@ -15,8 +16,11 @@ pub(crate) enum Backend {
 }
 
 /// An empty database, which nobody else uses.
+#[derive(Clone, Debug)]
 pub(crate) struct TestDatabase {
     pub(crate) url: String,
+    pub(crate) migration_url: Option<String>,
+    pub(crate) replica_url: Option<String>,
 }
 
 impl TestDatabase {
@@ -25,7 +29,31 @@ impl TestDatabase {
             Backend::Sqlite => format!("sqlite:{}", directory.join("data").join("focusflow.db").display()),
             Backend::Postgres => copy_of(template().await).await,
         };
-        Self { url }
+        Self::at(url)
+    }
+
+    /// A database that is there already.
+    pub(crate) fn at(url: impl Into<String>) -> Self {
+        Self { url: url.into(), migration_url: None, replica_url: None }
+    }
+
+    pub(crate) fn config(&self) -> DatabaseConfig {
+        let parse = |url: &String| url.parse().unwrap();
+        DatabaseConfig {
+            url: parse(&self.url),
+            migration_url: self.migration_url.as_ref().map(parse),
+            replica_url: self.replica_url.as_ref().map(parse),
+        }
+    }
+
+    /// A connection past the service, as its owner or whom `user` names.
+    pub(crate) async fn connect_as(&self, user: Option<&str>) -> PgConnection {
+        let options: PgConnectOptions = self.url.parse().unwrap();
+        let options = match user {
+            Some(user) => options.username(user),
+            None => options,
+        };
+        PgConnection::connect_with(&options).await.unwrap()
     }
 }
 
