@@ -2,18 +2,22 @@
 //!
 //! An access token is a JWT that the edge verifies by itself, so that no request waits for a lookup. A refresh token
 //! is a random secret of which storage keeps only the hash, good for one exchange. Passwords are argon2id hashes that
-//! never leave storage except to be compared here.
+//! never leave storage except to be compared here. An API token is a random secret too, which programs send instead of
+//! an access token.
 
+mod api_token;
 mod clock;
 mod password;
 mod registration;
 mod service;
 mod token;
 
+pub(crate) use api_token::ApiTokens;
+pub use api_token::{ApiToken, ApiTokenGrant};
 pub use clock::{Clock, SystemClock};
 pub use password::{PasswordError, PasswordHasher, PasswordLimits};
 pub use registration::{InvalidField, InvalidRegistration, Registration};
-pub use service::Auth;
+pub use service::{Auth, SessionId};
 pub use token::{AccessClaims, AccessTokens, RefreshToken, SecretTooShort, TokenError, bearer_token};
 
 use std::time::Duration;
@@ -23,3 +27,6 @@ pub const ACCESS_TOKEN_LIFETIME: Duration = Duration::from_mins(15);
 
 /// How long a session lasts after it was last refreshed.
 pub const REFRESH_TOKEN_LIFETIME: Duration = Duration::from_hours(30 * 24);
+
+/// How many sessions a person has at most, unless the configuration says otherwise.
+pub const SESSIONS_MAX: u16 = 5;

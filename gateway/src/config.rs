@@ -83,6 +83,9 @@ pub struct AuthConfig {
     /// How much password hashing goes on at once. `PASSWORD_HASHES_MAX` at the same time, default one per processor;
     /// `PASSWORD_QUEUE_MAX` waiting, default 64.
     pub passwords: PasswordLimits,
+    /// How many sessions a person has at most; one more ends that which was not used for longest. `SESSIONS_MAX`,
+    /// default 5.
+    pub sessions_max: u16,
 }
 
 /// Which browsers may read answers.

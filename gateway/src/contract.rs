@@ -3,6 +3,8 @@
 //! Nothing here knows a service by name. What is served where follows from the descriptor set and the configuration,
 //! so that an RPC that is added to the contract is served without a line here.
 
+mod scope;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -15,6 +17,8 @@ use tonic::Status;
 
 use crate::backend::Backend;
 use crate::transcode::{self, Match, Route, Transcoder};
+
+pub(crate) use self::scope::scopes;
 
 /// The service account that the edge has in policies.
 pub(crate) const ACCOUNT: &str = "gateway";
@@ -59,6 +63,8 @@ pub(crate) struct Rpc {
     /// `/package.Service/Method`.
     pub(crate) path: PathAndQuery,
     pub(crate) policy: MethodPolicy,
+    /// What an API token must be allowed to do; `None`: everything.
+    pub(crate) scope: Option<String>,
     /// `None` if nobody is configured to serve it.
     backend: Option<Backend>,
     /// The path as a label of metrics.
@@ -79,11 +85,13 @@ impl Contract {
     /// Assigns to every exposed RPC the backend that `backend` names for its service.
     pub(crate) fn new(policies: &Policies, backend: impl Fn(&str) -> Option<Backend>) -> Result<Self, ContractError> {
         let transcoder = Transcoder::new(policies.pool())?;
+        let mut scopes = scopes(policies, &transcoder);
         let mut rpcs = HashMap::new();
         for (path, policy) in policies.methods().filter(|(_, policy)| is_exposed(policy)) {
             let rpc = Rpc {
                 path: path_of(path)?,
                 policy: MethodPolicy::clone(policy),
+                scope: scopes.remove(path),
                 backend: backend(&policy.service),
                 label: path.into(),
                 metrics: Arc::new(RpcMetrics::new(Side::Server, &policy.service, &policy.method)),

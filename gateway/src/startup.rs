@@ -22,16 +22,18 @@ use tower::Layer;
 use tower_http::cors::CorsLayer;
 use tracing::{info, warn};
 
-use crate::auth::{AccessTokens, Auth, Clock, PasswordError, PasswordHasher, SecretTooShort, SystemClock};
+use crate::auth::{AccessTokens, ApiTokens, Auth, Clock, PasswordError, PasswordHasher, SecretTooShort, SystemClock};
 use crate::backend::Backend;
 use crate::config::Config;
-use crate::contract::{ACCOUNT, Contract, ContractError};
+use crate::contract::{ACCOUNT, Contract, ContractError, scopes};
 use crate::edge::{self, Admission, Dependencies, Edge, cors_layer};
+use crate::transcode::Transcoder;
 
 use self::upstreams::Upstreams;
 
 const STORAGE: &str = "storage";
 const AI: &str = "ai";
+const FIND_API_TOKEN: &str = "/focusflow.internal.v1.CredentialService/FindApiToken";
 
 /// Why the edge cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -104,7 +106,7 @@ pub async fn build_with_clock(config: Config, clock: Arc<dyn Clock>) -> Result<G
         ai: upstreams.account(AI),
         config: config.health,
     };
-    let admission = Admission::new(tokens, clock);
+    let admission = Admission::new(tokens, api_tokens(&policies, &upstreams), clock);
     let admin = match config.listen.admin {
         Some(address) => Some(bind("ADMIN_PORT", address).await?),
         None => None,
@@ -178,7 +180,13 @@ impl Local {
             (serves_accounts, tokens, upstreams.account(STORAGE))
         {
             let passwords = PasswordHasher::new(config.auth.passwords)?;
-            local.add(AuthServiceServer::new(Auth::new(storage, passwords, tokens, clock)));
+            let auth =
+                Auth::new(storage, passwords, tokens, clock).with_sessions_max(config.auth.sessions_max).with_scopes(
+                    scopes(policies, &Transcoder::new(policies.pool()).map_err(ContractError::from)?)
+                        .into_values()
+                        .collect(),
+                );
+            local.add(AuthServiceServer::new(auth));
         }
         local.add(health.grpc());
         let mut shown: Vec<&str> = exposed_services(policies);
@@ -222,6 +230,12 @@ fn exposed_services(policies: &Policies) -> Vec<&str> {
         policies.methods().any(|(_, policy)| policy.service == **service && policy.auth != PolicyAuth::Internal)
     };
     policies.services().filter(is_exposed).collect()
+}
+
+/// Who can be asked about API tokens, where the contract has any.
+fn api_tokens(policies: &Policies, upstreams: &Upstreams) -> Option<ApiTokens<Backend>> {
+    policies.method(FIND_API_TOKEN)?;
+    upstreams.account(STORAGE).map(ApiTokens::new)
 }
 
 fn access_tokens(config: &Config, policies: &Policies) -> Result<Option<Arc<AccessTokens>>, BuildError> {

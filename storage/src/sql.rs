@@ -5,6 +5,7 @@
 //! a [`Connection`]. Every query on a person's data names the person; on PostgreSQL, row-level security is the second
 //! lock, and each connection is for one person.
 
+pub mod api_tokens;
 pub mod categories;
 pub mod changes;
 mod connection;

@@ -11,6 +11,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use uuid::Uuid;
 
 use crate::domain::task::TRASH_RETENTION;
+use crate::domain::user::END_GRACE;
 use crate::service::Store;
 use crate::sql::users::Expired;
 use crate::sql::{Database, request_ids, search, sessions, tasks, users};
@@ -86,6 +87,11 @@ pub(crate) async fn forget_what_expired(store: Arc<Store>) {
             Ok(rows) => tracing::info!(rows, "forgot what had expired"),
             Err(error) => tracing::warn!(%error, "could not forget what had expired"),
         }
+        match purge(&store).await {
+            Ok(0) => {}
+            Ok(accounts) => tracing::info!(accounts, "deleted accounts whose people had asked for it"),
+            Err(error) => tracing::warn!(%error, "could not delete the accounts whose people had asked for it"),
+        }
     }
 }
 
@@ -149,6 +155,24 @@ async fn index_all(store: &Store) -> sqlx::Result<usize> {
     Ok(count)
 }
 
+/// Deletes the accounts whose people have asked for it and let the grace period pass.
+async fn purge(store: &Store) -> sqlx::Result<u64> {
+    let before = store.time.now() - END_GRACE;
+    let mut accounts = 0;
+    loop {
+        let people = users::to_purge(&mut store.database.system().await?, before, PEOPLE_PER_PAGE).await?;
+        if people.is_empty() {
+            return Ok(accounts);
+        }
+        for user_id in people {
+            let mut transaction = store.database.begin(user_id).await?;
+            // Who has signed in since the page was read stays.
+            accounts += u64::from(users::purge(&mut transaction, user_id, before).await?);
+            transaction.commit().await?;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use chrono::{DateTime, TimeDelta, Utc};
@@ -181,7 +205,7 @@ mod tests {
             create_time: NOW,
             update_time: NOW,
         };
-        Account { user, password_hash: "$".to_owned() }
+        Account { user, password_hash: "$".to_owned(), delete_time: None }
     }
 
     fn trashed(number: u128, parent: Option<u128>, delete_time: DateTime<Utc>) -> Task {

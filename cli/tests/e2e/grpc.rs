@@ -83,15 +83,15 @@ async fn signing_in_works_without_a_token_and_nothing_else_does() {
 }
 
 #[tokio::test]
-async fn a_refresh_token_is_good_once_and_its_reuse_ends_the_session() {
+async fn a_refresh_token_is_good_once_and_a_second_refresh_at_once_does_not_end_the_session() {
     let focusflow = FocusFlow::start().await;
     let ada = focusflow.register("ada@example.com").await;
     let mut auth = AuthServiceClient::new(focusflow.edge());
-    let stolen = RefreshRequest { refresh_token: ada.refresh_token.clone() };
-    let next = auth.refresh(stolen.clone()).await.unwrap().into_inner();
+    let first = RefreshRequest { refresh_token: ada.refresh_token.clone() };
+    let next = auth.refresh(first.clone()).await.unwrap().into_inner();
     assert_ne!(next.refresh_token, ada.refresh_token);
 
-    assert_eq!(auth.refresh(stolen).await.unwrap_err().code(), Code::Unauthenticated);
+    assert_eq!(auth.refresh(first).await.unwrap_err().code(), Code::Unauthenticated);
     let successor = RefreshRequest { refresh_token: next.refresh_token };
-    assert_eq!(auth.refresh(successor).await.unwrap_err().code(), Code::Unauthenticated);
+    assert!(auth.refresh(successor).await.is_ok());
 }

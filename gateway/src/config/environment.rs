@@ -1,6 +1,7 @@
 //! The configuration as environment variables.
 
 use std::fs;
+use std::num::NonZeroU16;
 use std::str::FromStr;
 
 use focusflow_mesh::channel::{SecureTarget, Target};
@@ -12,7 +13,7 @@ use super::{
     AuthConfig, Config, ContractConfig, CorsConfig, EdgeLimits, HealthConfig, ListenConfig, MeshConfig, NamedUpstream,
     Secret,
 };
-use crate::auth::{AccessTokens, PasswordLimits};
+use crate::auth::{AccessTokens, PasswordLimits, SESSIONS_MAX};
 
 const DEFAULT_STORAGE_URL: &str = "https://localhost:7000";
 const DEFAULT_AI_URL: &str = "https://localhost:8000";
@@ -80,6 +81,7 @@ fn auth(variables: &Environment<'_>) -> Result<AuthConfig, EnvironmentError> {
             concurrent_max: variables.parsed_positive("PASSWORD_HASHES_MAX")?.unwrap_or(defaults.concurrent_max),
             queue_max: variables.parsed("PASSWORD_QUEUE_MAX")?.unwrap_or(defaults.queue_max),
         },
+        sessions_max: variables.parsed::<NonZeroU16>("SESSIONS_MAX")?.map_or(SESSIONS_MAX, NonZeroU16::get),
     })
 }
 
@@ -172,6 +174,7 @@ mod tests {
             ("FRONTEND_URL", "example.org/app"),
             ("GATEWAY_BODY_BYTES_MAX", "0"),
             ("PASSWORD_HASHES_MAX", "0"),
+            ("SESSIONS_MAX", "0"),
         ] {
             let error = read_from(&[(variable, value)]).unwrap_err();
             assert_eq!(error.variable, variable);

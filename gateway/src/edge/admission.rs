@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use focusflow_mesh::context::{Context, GRPC_TIMEOUT_HEADER, parse_timeout};
 use focusflow_mesh::deadline;
-use focusflow_mesh::policy::{Auth, MethodPolicy};
-use focusflow_mesh::refusal::{Reason, Refusal};
-use http::{HeaderMap, HeaderName};
-use tonic::Status;
+use focusflow_mesh::policy::Auth;
+use focusflow_mesh::refusal::{Reason, Refusal, with_reason};
+use http::{Extensions, HeaderMap, HeaderName};
+use tonic::{Code, Status};
+use uuid::Uuid;
 
-use crate::auth::{AccessTokens, Clock, TokenError, bearer_token};
+use crate::auth::{AccessTokens, ApiToken, ApiTokens, Clock, SessionId, TokenError, bearer_token};
+use crate::backend::Backend;
+use crate::contract::Rpc;
 
 /// How long the caller of a REST request will wait: seconds, with a fraction if need be.
 pub(crate) const REQUEST_TIMEOUT_HEADER: HeaderName = HeaderName::from_static("x-request-timeout");
@@ -22,32 +25,74 @@ const TIMEOUT_SECONDS_MAX: f64 = 1e9;
 pub(crate) struct Admission {
     /// `None` if the contract has no RPCs for signed-in people.
     tokens: Option<Arc<AccessTokens>>,
+    /// `None` if nobody can be asked about them.
+    api_tokens: Option<ApiTokens<Backend>>,
     clock: Arc<dyn Clock>,
 }
 
+/// A request that may pass.
+#[derive(Clone)]
+pub(super) struct Admitted {
+    pub(super) context: Context,
+    session_id: Option<SessionId>,
+}
+
+/// Whose request it is, by its token.
+struct Bearer {
+    user_id: Uuid,
+    /// `None` if a program of theirs asks.
+    session_id: Option<SessionId>,
+}
+
+impl Admitted {
+    /// Tells the backend.
+    pub(super) fn put_into(self, extensions: &mut Extensions) {
+        extensions.insert(self.context);
+        if let Some(session_id) = self.session_id {
+            extensions.insert(session_id);
+        }
+    }
+}
+
 impl Admission {
-    pub(crate) fn new(tokens: Option<Arc<AccessTokens>>, clock: Arc<dyn Clock>) -> Self {
-        Self { tokens, clock }
+    pub(crate) fn new(
+        tokens: Option<Arc<AccessTokens>>,
+        api_tokens: Option<ApiTokens<Backend>>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { tokens, api_tokens, clock }
     }
 
     /// Completes what the headers say about request and trace by the person and the deadline.
-    pub(super) fn admit(
-        &self,
-        mut context: Context,
-        policy: &MethodPolicy,
-        headers: &HeaderMap,
-    ) -> Result<Context, Status> {
-        if policy.auth == Auth::User {
-            context.user_id = Some(self.signed_in(headers)?);
+    pub(super) async fn admit(&self, mut context: Context, rpc: &Rpc, headers: &HeaderMap) -> Result<Admitted, Status> {
+        context.deadline = deadline::clamp(timeout(headers)?, &rpc.policy).and_then(deadline::after);
+        if rpc.policy.auth != Auth::User {
+            return Ok(Admitted { context, session_id: None });
         }
-        context.deadline = deadline::clamp(timeout(headers)?, policy).and_then(deadline::after);
-        Ok(context)
+        let Bearer { user_id, session_id } = self.bearer(&context, rpc, headers).await?;
+        context.user_id = Some(user_id);
+        Ok(Admitted { context, session_id })
     }
 
-    fn signed_in(&self, headers: &HeaderMap) -> Result<uuid::Uuid, TokenError> {
+    async fn bearer(&self, context: &Context, rpc: &Rpc, headers: &HeaderMap) -> Result<Bearer, Status> {
         let token = bearer_token(headers)?;
+        if let Some(api_token) = ApiToken::parse(token) {
+            return self.program(&api_token?, context, rpc).await;
+        }
         let tokens = self.tokens.as_ref().ok_or(TokenError::Invalid)?;
-        Ok(tokens.verify(token, self.clock.now())?.sub)
+        let claims = tokens.verify(token, self.clock.now())?;
+        Ok(Bearer { user_id: claims.sub, session_id: Some(SessionId(claims.sid)) })
+    }
+
+    async fn program(&self, token: &ApiToken, context: &Context, rpc: &Rpc) -> Result<Bearer, Status> {
+        let grant = self.api_tokens.as_ref().ok_or(TokenError::Invalid)?.find(token, context).await?;
+        let scope = rpc.scope.as_deref();
+        if !grant.admits_to(scope) {
+            let needed = scope.unwrap_or("everything");
+            let message = format!("the API token does not have the scope {needed}");
+            return Err(with_reason(Code::PermissionDenied, "SCOPE_MISSING", message, &[("scope", needed)]));
+        }
+        Ok(Bearer { user_id: grant.user_id, session_id: None })
     }
 }
 
@@ -101,7 +146,7 @@ mod tests {
             (GRPC_TIMEOUT_HEADER, "10"),
         ] {
             let status = timeout(&header(name.clone(), value)).unwrap_err();
-            assert_eq!(status.code(), tonic::Code::InvalidArgument);
+            assert_eq!(status.code(), Code::InvalidArgument);
             assert!(status.message().contains(name.as_str()), "{}", status.message());
         }
     }

@@ -65,7 +65,7 @@ pub(super) async fn serve(
 
 async fn forward(inner: &Inner, rpc: &Arc<Rpc>, context: Context, request: Request<Body>) -> Response<Body> {
     let mut call = rpc.metrics.start();
-    let mut response = match admit(inner, rpc, context, request) {
+    let mut response = match admit(inner, rpc, context, request).await {
         Ok((backend, request, verdict)) => pass(backend, request, verdict).await,
         Err(status) => status.into_http(),
     };
@@ -75,15 +75,15 @@ async fn forward(inner: &Inner, rpc: &Arc<Rpc>, context: Context, request: Reque
 }
 
 /// The request as its backend gets it, and the verdict on its body.
-fn admit(
+async fn admit(
     inner: &Inner,
     rpc: &Rpc,
     context: Context,
     request: Request<Body>,
 ) -> Result<(Backend, Request<Body>, Verdict), Status> {
-    let context = inner.admission.admit(context, &rpc.policy, request.headers())?;
-    let backend = inner.backend(rpc)?;
     let (mut parts, body) = request.into_parts();
+    let admitted = inner.admission.admit(context, rpc, &parts.headers).await?;
+    let backend = inner.backend(rpc)?;
     strip_for_upstream(&mut parts.headers, rpc.policy.auth);
     // The channel writes what is left of the deadline.
     parts.headers.remove(GRPC_TIMEOUT_HEADER);
@@ -91,7 +91,7 @@ fn admit(
     parts.headers.insert(TE, TRAILERS);
     parts.uri = Uri::from(rpc.path.clone());
     parts.version = Version::HTTP_2;
-    parts.extensions.insert(context);
+    admitted.put_into(&mut parts.extensions);
     let (body, verdict) = message_limit::limit(body, inner.limits.body_bytes_max);
     Ok((backend, Request::from_parts(parts, body), verdict))
 }

@@ -19,6 +19,7 @@ use tonic::client::Grpc;
 use tonic::metadata::MetadataMap;
 
 use super::Inner;
+use super::admission::Admitted;
 use super::answer::Failure;
 use super::headers::rest_metadata;
 use super::media_type::{charset, essence, is_json};
@@ -42,7 +43,7 @@ struct Call {
     matched: Arc<Match>,
     route: Arc<RestRoute>,
     backend: Backend,
-    context: Context,
+    admitted: Admitted,
 }
 
 pub(super) async fn serve(inner: &Inner, context: Context, request: Request<Body>) -> Response<Body> {
@@ -91,15 +92,15 @@ async fn call(
     context: Context,
     request: Request<Body>,
 ) -> Result<Response<Body>, Failure> {
-    let context = inner.admission.admit(context, &route.rpc.policy, request.headers())?;
+    let (parts, body) = request.into_parts();
+    let admitted = inner.admission.admit(context, &route.rpc, &parts.headers).await?;
     let backend = inner.backend(&route.rpc)?;
-    let call = Call { contract: Arc::clone(&inner.contract), matched: Arc::new(matched), route, backend, context };
-    call.answer(request, inner.limits.body_bytes_max).await
+    let call = Call { contract: Arc::clone(&inner.contract), matched: Arc::new(matched), route, backend, admitted };
+    call.answer(parts, body, inner.limits.body_bytes_max).await
 }
 
 impl Call {
-    async fn answer(self, request: Request<Body>, body_bytes_max: usize) -> Result<Response<Body>, Failure> {
-        let (parts, body) = request.into_parts();
+    async fn answer(self, parts: Parts, body: Body, body_bytes_max: usize) -> Result<Response<Body>, Failure> {
         check_content_encoding(&parts.headers)?;
         let stream_format = response_stream::Format::of(&parts.headers);
         if self.route.rpc.policy.client_streaming {
@@ -124,7 +125,7 @@ impl Call {
 
     /// The backend keeps the deadline once it has the request; until then a slow sender is stopped here.
     async fn read_in_time(&self, reading: impl Future<Output = Result<Bytes, Failure>>) -> Result<Bytes, Failure> {
-        match self.context.deadline {
+        match self.admitted.context.deadline {
             None => reading.await,
             Some(end) => tokio::time::timeout_at(end, reading)
                 .await
@@ -139,7 +140,7 @@ impl Call {
     fn grpc_request<T>(&self, headers: &HeaderMap, message: T) -> tonic::Request<T> {
         let mut request = tonic::Request::new(message);
         *request.metadata_mut() = MetadataMap::from_headers(rest_metadata(headers, self.route.rpc.policy.auth));
-        request.extensions_mut().insert(self.context.clone());
+        self.admitted.clone().put_into(request.extensions_mut());
         request
     }
 

@@ -53,7 +53,11 @@ impl Edge {
                 upstreams: Vec::new(),
             },
             mesh: MeshConfig { certificates: None, trust_domain: "focusflow.test".parse().unwrap() },
-            auth: AuthConfig { jwt_secret: Some(Secret::new(SECRET)), passwords: PasswordLimits::default() },
+            auth: AuthConfig {
+                jwt_secret: Some(Secret::new(SECRET)),
+                passwords: PasswordLimits::default(),
+                sessions_max: 5,
+            },
             cors: CorsConfig { origins: vec![HeaderValue::from_static(ORIGIN)] },
             limits: EdgeLimits { body_bytes_max: BODY_BYTES_MAX, ..EdgeLimits::default() },
             health: HealthConfig::default(),

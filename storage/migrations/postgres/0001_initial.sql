@@ -78,7 +78,8 @@ REVOKE ALL ON FUNCTION focusflow.hide(regclass) FROM PUBLIC;
 SELECT focusflow.hide('_sqlx_migrations');
 
 -- Locks a table's rows: the service sees those of the current person. The table's owner, who is a member of both
--- roles, may look at all and touch those of that person only. On Supabase, people who come past the service may read what is theirs, unless the table is secret.
+-- roles, may look at all and touch those of that person only. On Supabase, people who come past the service may read
+-- what is theirs, unless the table is secret.
 CREATE FUNCTION focusflow.protect(protected regclass, owner_column name DEFAULT 'user_id', secret boolean DEFAULT false)
 RETURNS void
 LANGUAGE plpgsql
@@ -145,9 +146,13 @@ CREATE TABLE users (
     -- The last number that the person's change sequence has given out.
     change_number bigint NOT NULL,
     create_time timestamptz NOT NULL,
-    update_time timestamptz NOT NULL
+    update_time timestamptz NOT NULL,
+    -- When the person asked for the account's end, which comes after a grace period; NULL if they did not.
+    delete_time timestamptz
 -- Every write of a person's raises their number: room on the page lets that stay off the indexes.
 ) WITH (fillfactor = 70);
+
+CREATE INDEX idx_users_delete_time ON users (delete_time) WHERE delete_time IS NOT NULL;
 
 CREATE TABLE sessions (
     id uuid NOT NULL,

@@ -68,6 +68,10 @@ text!(
     PersonName, 0..=100, one_line
 );
 text!(
+    /// What a person calls an API token: one line of 1 to 100 characters.
+    ApiTokenName, 1..=100, one_line
+);
+text!(
     /// An electronic mail address of up to 254 characters.
     Email, 1..=254, email
 );

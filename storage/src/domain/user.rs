@@ -1,6 +1,6 @@
 //! People and their settings.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
@@ -9,6 +9,9 @@ use uuid::Uuid;
 use super::Problem;
 use super::day::DayRule;
 use super::text::{Email, PersonName};
+
+/// How long a person may take back that their account shall end.
+pub const END_GRACE: TimeDelta = TimeDelta::days(30);
 
 const MINUTES_PER_DAY: i32 = 24 * 60;
 

@@ -1,4 +1,7 @@
-//! What the gateway keeps about accounts and sessions. Secrets arrive here hashed.
+//! What the gateway keeps about accounts, sessions and API tokens. Secrets arrive here hashed.
+
+mod api_token;
+mod session;
 
 use std::sync::Arc;
 
@@ -7,23 +10,20 @@ use focusflow_proto::internal::v1 as internal;
 use focusflow_proto::internal::v1::credential_service_server::CredentialService;
 use focusflow_proto::v1;
 use tonic::{Request, Response, Status, async_trait};
-use uuid::Uuid;
 
 use super::Store;
 use super::error::{Error, InField as _};
-use super::request::{id, optional_time, required};
+use super::request::{optional_time, required, timestamp};
 use super::user::working_hours;
 use crate::domain::category::{self, Category};
 use crate::domain::change::{Action, Resource};
 use crate::domain::text::{CategoryName, Color, Email, Icon, PersonName};
 use crate::domain::user::{DayStart, Tier, TimeZone, User};
-use crate::sql::sessions::Session;
 use crate::sql::users::Account;
-use crate::sql::{Write, categories, sessions, users};
+use crate::sql::{Write, categories, users};
 
 const TOKEN_HASH_LENGTH: usize = 32;
 const PASSWORD_HASH_LENGTH_MAX: usize = 1024;
-const USER_AGENT_LENGTH_MAX: usize = 500;
 
 /// Implements `CredentialService`.
 #[derive(Debug)]
@@ -71,7 +71,7 @@ impl Credentials {
             create_time: now,
             update_time: now,
         };
-        Ok(Account { user, password_hash })
+        Ok(Account { user, password_hash, delete_time: None })
     }
 
     async fn add_initial_categories(&self, write: &mut Write) -> Result<(), Error> {
@@ -99,66 +99,6 @@ impl Credentials {
             None => None,
         };
         account.ok_or_else(|| Error::NotFound { resource: "user", id: email.into() })
-    }
-
-    async fn create_session(&self, request: internal::CreateSessionRequest) -> Result<(), Error> {
-        let now = self.store.time.now();
-        let session = Session {
-            id: id("session_id", &request.session_id)?,
-            user_id: id("user_id", &request.user_id)?,
-            user_agent: request.user_agent.chars().take(USER_AGENT_LENGTH_MAX).collect(),
-            expire_time: future("expire_time", request.expire_time, now)?,
-        };
-        check_hash("token_hash", &request.token_hash)?;
-
-        let mut transaction = self.store.database.begin(session.user_id).await?;
-        if users::find(&mut transaction, session.user_id).await?.is_none() {
-            return Err(Error::not_found("user", session.user_id));
-        }
-        sessions::insert(&mut transaction, &session, now).await.map_err(|error| session_taken(error, session.id))?;
-        sessions::insert_token(&mut transaction, session.user_id, session.id, &request.token_hash, now).await?;
-        Ok(transaction.commit().await?)
-    }
-
-    async fn rotate_session(
-        &self,
-        request: internal::RotateSessionRequest,
-    ) -> Result<internal::RotateSessionResponse, Error> {
-        let now = self.store.time.now();
-        check_hash("token_hash", &request.token_hash)?;
-        check_hash("next_token_hash", &request.next_token_hash)?;
-        let expire_time = future("expire_time", request.expire_time, now)?;
-
-        let user_id = self.user_of_token(&request.token_hash).await?.ok_or(UNKNOWN_TOKEN)?;
-        let mut transaction = self.store.database.begin(user_id).await?;
-        let token = sessions::lock_token(&mut transaction, user_id, &request.token_hash).await?.ok_or(UNKNOWN_TOKEN)?;
-        if token.replaced || token.expire_time <= now {
-            // Whoever presents a replaced token has a copy of it, and so may someone else of its successor.
-            sessions::delete(&mut transaction, user_id, token.session_id).await?;
-            transaction.commit().await?;
-            return Err(if token.replaced { REUSED_TOKEN } else { EXPIRED_TOKEN });
-        }
-        let user = users::find(&mut transaction, user_id).await?.ok_or(UNKNOWN_TOKEN)?;
-        sessions::replace_token(&mut transaction, user_id, &request.token_hash).await?;
-        sessions::insert_token(&mut transaction, user_id, token.session_id, &request.next_token_hash, now).await?;
-        sessions::extend(&mut transaction, user_id, token.session_id, expire_time, now).await?;
-        transaction.commit().await?;
-        let session_id = token.session_id.to_string();
-        Ok(internal::RotateSessionResponse { user: Some(user.into()), session_id })
-    }
-
-    async fn end_session(&self, request: internal::EndSessionRequest) -> Result<(), Error> {
-        check_hash("token_hash", &request.token_hash)?;
-        let Some(user_id) = self.user_of_token(&request.token_hash).await? else { return Ok(()) };
-        let mut transaction = self.store.database.begin(user_id).await?;
-        if let Some(token) = sessions::lock_token(&mut transaction, user_id, &request.token_hash).await? {
-            sessions::delete(&mut transaction, user_id, token.session_id).await?;
-        }
-        Ok(transaction.commit().await?)
-    }
-
-    async fn user_of_token(&self, token_hash: &[u8]) -> Result<Option<Uuid>, Error> {
-        Ok(sessions::find_user(&mut self.store.database.system().await?, token_hash).await?)
     }
 }
 
@@ -192,12 +132,62 @@ impl CredentialService for Credentials {
     async fn end_session(&self, request: Request<internal::EndSessionRequest>) -> Result<Response<()>, Status> {
         Ok(Response::new(self.end_session(request.into_inner()).await?))
     }
-}
 
-const UNKNOWN_TOKEN: Error = Error::RefreshToken { reason: "REFRESH_TOKEN_UNKNOWN", problem: "is not known" };
-const EXPIRED_TOKEN: Error = Error::RefreshToken { reason: "REFRESH_TOKEN_EXPIRED", problem: "has expired" };
-const REUSED_TOKEN: Error =
-    Error::RefreshToken { reason: "REFRESH_TOKEN_REUSED", problem: "was replaced before: the session has ended" };
+    async fn list_sessions(
+        &self,
+        request: Request<internal::ListSessionsRequest>,
+    ) -> Result<Response<internal::ListSessionsResponse>, Status> {
+        let sessions = self.list_sessions(request.into_inner()).await?.into_iter().map(Into::into).collect();
+        Ok(Response::new(internal::ListSessionsResponse { sessions }))
+    }
+
+    async fn get_session(
+        &self,
+        request: Request<internal::GetSessionRequest>,
+    ) -> Result<Response<v1::Session>, Status> {
+        Ok(Response::new(self.get_session(request.into_inner()).await?.into()))
+    }
+
+    async fn revoke_session(&self, request: Request<internal::RevokeSessionRequest>) -> Result<Response<()>, Status> {
+        Ok(Response::new(self.revoke_session(request.into_inner()).await?))
+    }
+
+    async fn revoke_all_sessions(
+        &self,
+        request: Request<internal::RevokeAllSessionsRequest>,
+    ) -> Result<Response<()>, Status> {
+        Ok(Response::new(self.revoke_all_sessions(request.into_inner()).await?))
+    }
+
+    async fn create_api_token(
+        &self,
+        request: Request<internal::CreateApiTokenRequest>,
+    ) -> Result<Response<v1::ApiToken>, Status> {
+        Ok(Response::new(self.create_api_token(request.into_inner()).await?.into()))
+    }
+
+    async fn list_api_tokens(
+        &self,
+        request: Request<internal::ListApiTokensRequest>,
+    ) -> Result<Response<internal::ListApiTokensResponse>, Status> {
+        let api_tokens = self.list_api_tokens(request.into_inner()).await?.into_iter().map(Into::into).collect();
+        Ok(Response::new(internal::ListApiTokensResponse { api_tokens }))
+    }
+
+    async fn delete_api_token(
+        &self,
+        request: Request<internal::DeleteApiTokenRequest>,
+    ) -> Result<Response<()>, Status> {
+        Ok(Response::new(self.delete_api_token(request.into_inner()).await?))
+    }
+
+    async fn find_api_token(
+        &self,
+        request: Request<internal::FindApiTokenRequest>,
+    ) -> Result<Response<internal::FindApiTokenResponse>, Status> {
+        Ok(Response::new(self.find_api_token(request.into_inner()).await?))
+    }
+}
 
 fn check_hash(field: &str, hash: &[u8]) -> Result<(), Error> {
     if hash.len() == TOKEN_HASH_LENGTH {
@@ -211,15 +201,9 @@ fn future(field: &str, time: Option<prost_types::Timestamp>, now: DateTime<Utc>)
     if time > now { Ok(time) } else { Err(Error::field(field, "must be in the future")) }
 }
 
-fn session_taken(error: sqlx::Error, id: Uuid) -> Error {
-    if crate::sql::is_unique_violation(&error) {
-        return Error::AlreadyExists { resource: "session", name: id.to_string() };
-    }
-    error.into()
-}
-
 impl From<Account> for internal::Account {
     fn from(account: Account) -> Self {
-        Self { user: Some(account.user.into()), password_hash: account.password_hash }
+        let delete_time = account.delete_time.map(timestamp);
+        Self { user: Some(account.user.into()), password_hash: account.password_hash, delete_time }
     }
 }

@@ -13,7 +13,7 @@ use super::{Store, authenticated, series};
 use crate::domain::change::{Action, Resource};
 use crate::domain::text::{Email, PersonName};
 use crate::domain::user::{DayStart, Tier, TimeZone, User, WorkingHours};
-use crate::sql::users;
+use crate::sql::{sessions, users};
 
 const FIELDS: Fields = Fields {
     mutable: &[
@@ -71,6 +71,16 @@ impl Users {
         write.commit().await?;
         Ok(user)
     }
+
+    /// Begins the grace period after which the account ends. Until then it is kept by signing in again.
+    async fn delete(&self, user_id: Uuid) -> Result<(), Error> {
+        let mut write = self.store.write(user_id).await?;
+        let now = write.now();
+        users::ask_for_end(write.connection(), user_id, now).await?;
+        sessions::delete_all(write.connection(), user_id, None).await?;
+        write.commit().await?;
+        Ok(())
+    }
 }
 
 #[async_trait]
@@ -83,6 +93,11 @@ impl UserService for Users {
     async fn update_me(&self, request: Request<v1::UpdateMeRequest>) -> Result<Response<v1::User>, Status> {
         let (user_id, request) = authenticated(request)?;
         Ok(Response::new(self.update(user_id, request).await?.into()))
+    }
+
+    async fn delete_me(&self, request: Request<v1::DeleteMeRequest>) -> Result<Response<()>, Status> {
+        let (user_id, _) = authenticated(request)?;
+        Ok(Response::new(self.delete(user_id).await?))
     }
 }
 

@@ -18,6 +18,21 @@ pub struct Session {
     pub expire_time: DateTime<Utc>,
 }
 
+/// A session that has not ended.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct OpenSession {
+    /// Its id.
+    pub id: Uuid,
+    /// What the client called itself.
+    pub user_agent: String,
+    /// When it ends, unless refreshed.
+    pub expire_time: DateTime<Utc>,
+    /// When it was last refreshed, or opened.
+    pub last_use_time: DateTime<Utc>,
+    /// When it was opened.
+    pub create_time: DateTime<Utc>,
+}
+
 /// A refresh token and the session that it belongs to.
 #[derive(Clone, Copy, Debug, sqlx::FromRow)]
 pub struct RefreshToken {
@@ -25,6 +40,8 @@ pub struct RefreshToken {
     pub session_id: Uuid,
     /// Whether a successor has taken its place.
     pub replaced: bool,
+    /// When one did; not known of those that were replaced before this was kept.
+    pub replace_time: Option<DateTime<Utc>>,
     /// When the session ends, unless refreshed.
     pub expire_time: DateTime<Utc>,
 }
@@ -60,14 +77,70 @@ pub async fn extend(
         .map(drop)
 }
 
-/// Ends a session; its tokens go with it.
-pub async fn delete(connection: &mut Connection, user_id: Uuid, id: Uuid) -> sqlx::Result<()> {
+macro_rules! select_open {
+    ($tail:literal) => {
+        concat!(
+            "SELECT id, user_agent, expire_time, COALESCE(last_use_time, create_time) AS last_use_time, create_time
+             FROM sessions WHERE user_id = $1 AND expire_time > $2 ",
+            $tail
+        )
+    };
+}
+
+/// A person's open sessions, most recently used first.
+pub async fn list(connection: &mut Connection, user_id: Uuid, now: DateTime<Utc>) -> sqlx::Result<Vec<OpenSession>> {
+    query_as(select_open!("ORDER BY COALESCE(last_use_time, create_time) DESC, id DESC"))
+        .bind(user_id)
+        .bind(now)
+        .fetch_all(connection)
+        .await
+}
+
+/// One of a person's open sessions.
+pub async fn find(
+    connection: &mut Connection,
+    user_id: Uuid,
+    id: Uuid,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Option<OpenSession>> {
+    query_as(select_open!("AND id = $3")).bind(user_id).bind(now).bind(id).fetch_optional(connection).await
+}
+
+/// Ends a session; its tokens go with it. Answers whether there was one.
+pub async fn delete(connection: &mut Connection, user_id: Uuid, id: Uuid) -> sqlx::Result<bool> {
     query("DELETE FROM sessions WHERE user_id = $1 AND id = $2")
         .bind(user_id)
         .bind(id)
         .execute(connection)
         .await
+        .map(|rows| rows > 0)
+}
+
+/// Ends all of a person's sessions but `kept`.
+pub async fn delete_all(connection: &mut Connection, user_id: Uuid, kept: Option<Uuid>) -> sqlx::Result<()> {
+    query("DELETE FROM sessions WHERE user_id = $1 AND id <> $2")
+        .bind(user_id)
+        // No session has this id.
+        .bind(kept.unwrap_or_default())
+        .execute(connection)
+        .await
         .map(drop)
+}
+
+/// Ends a person's sessions but the `count` that were used or opened last.
+pub async fn delete_all_but_recent(connection: &mut Connection, user_id: Uuid, count: i64) -> sqlx::Result<()> {
+    query(
+        "DELETE FROM sessions WHERE user_id = $1 AND id IN (
+             SELECT id FROM sessions WHERE user_id = $1
+             ORDER BY COALESCE(last_use_time, create_time) DESC, id DESC LIMIT $2 OFFSET $3
+         )",
+    )
+    .bind(user_id)
+    .bind(i64::MAX)
+    .bind(count)
+    .execute(connection)
+    .await
+    .map(drop)
 }
 
 /// Ends a person's sessions that nobody refreshed in time. Answers how many.
@@ -100,7 +173,7 @@ pub async fn lock_token(
     macro_rules! select_token {
         ($lock:literal) => {
             concat!(
-                "SELECT session_id, replaced, expire_time FROM refresh_tokens JOIN sessions
+                "SELECT session_id, replaced, replace_time, expire_time FROM refresh_tokens JOIN sessions
                  ON sessions.user_id = refresh_tokens.user_id AND sessions.id = refresh_tokens.session_id
                  WHERE refresh_tokens.user_id = $1 AND token_hash = $2",
                 $lock
@@ -137,11 +210,17 @@ pub async fn insert_token(
 }
 
 /// Marks a refresh token as replaced.
-pub async fn replace_token(connection: &mut Connection, user_id: Uuid, token_hash: &[u8]) -> sqlx::Result<()> {
-    query("UPDATE refresh_tokens SET replaced = $3 WHERE user_id = $1 AND token_hash = $2")
+pub async fn replace_token(
+    connection: &mut Connection,
+    user_id: Uuid,
+    token_hash: &[u8],
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    query("UPDATE refresh_tokens SET replaced = $3, replace_time = $4 WHERE user_id = $1 AND token_hash = $2")
         .bind(user_id)
         .bind(token_hash)
         .bind(true)
+        .bind(now)
         .execute(connection)
         .await
         .map(drop)

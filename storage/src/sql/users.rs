@@ -28,6 +28,8 @@ pub struct Account {
     pub user: User,
     /// PHC string.
     pub password_hash: String,
+    /// When the person asked for the account's end, if they did.
+    pub delete_time: Option<DateTime<Utc>>,
 }
 
 /// What has expired, by kind.
@@ -60,12 +62,12 @@ pub async fn find_id(connection: &mut Connection, email: &Email) -> sqlx::Result
 
 /// A person's account.
 pub async fn find_account(connection: &mut Connection, id: Uuid) -> sqlx::Result<Option<Account>> {
-    query_as(select_user!(", password_hash", "WHERE id = $1")).bind(id).fetch_optional(connection).await
+    query_as(select_user!(", password_hash, delete_time", "WHERE id = $1")).bind(id).fetch_optional(connection).await
 }
 
 /// Adds an account. Answers whether the address was free.
 pub async fn insert(connection: &mut Connection, account: &Account) -> sqlx::Result<bool> {
-    let Account { user, password_hash } = account;
+    let Account { user, password_hash, .. } = account;
     query(
         "INSERT INTO users (id, email, email_key, password_hash, first_name, last_name, time_zone, day_start_minutes,
          work_start_minutes, work_end_minutes, work_weekdays, tier, email_verified, change_number, create_time,
@@ -110,6 +112,47 @@ pub async fn update(connection: &mut Connection, user: &User) -> sqlx::Result<()
     .execute(connection)
     .await
     .map(drop)
+}
+
+/// Asks for an account's end at `now`, unless that was done before.
+pub async fn ask_for_end(connection: &mut Connection, id: Uuid, now: DateTime<Utc>) -> sqlx::Result<()> {
+    query("UPDATE users SET delete_time = $2 WHERE id = $1 AND delete_time IS NULL")
+        .bind(id)
+        .bind(now)
+        .execute(connection)
+        .await
+        .map(drop)
+}
+
+/// Takes the request for an account's end back.
+pub async fn keep(connection: &mut Connection, id: Uuid) -> sqlx::Result<()> {
+    query("UPDATE users SET delete_time = NULL WHERE id = $1 AND delete_time IS NOT NULL")
+        .bind(id)
+        .execute(connection)
+        .await
+        .map(drop)
+}
+
+/// At most `limit` people who asked for their account's end at `before` or earlier.
+pub async fn to_purge(connection: &mut Connection, before: DateTime<Utc>, limit: i64) -> sqlx::Result<Vec<Uuid>> {
+    query_scalar(dialects!(
+        sqlite: "SELECT id FROM users WHERE delete_time <= $1 ORDER BY delete_time LIMIT $2",
+        postgres: "SELECT focusflow.users_to_purge($1, $2)",
+    ))
+    .bind(before)
+    .bind(limit)
+    .fetch_all(connection)
+    .await
+}
+
+/// Deletes a person with all that is theirs, if they asked for it at `before` or earlier. Answers whether they did.
+pub async fn purge(connection: &mut Connection, id: Uuid, before: DateTime<Utc>) -> sqlx::Result<bool> {
+    query("DELETE FROM users WHERE id = $1 AND delete_time <= $2")
+        .bind(id)
+        .bind(before)
+        .execute(connection)
+        .await
+        .map(|rows| rows > 0)
 }
 
 /// At most `limit` people after `after`, by id, who have sessions, request ids or trash that have expired.

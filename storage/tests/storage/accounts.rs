@@ -1,14 +1,16 @@
+use std::sync::Arc;
+
 use chrono::TimeDelta;
-use focusflow_proto::internal::v1::{
-    CreateAccountRequest, CreateSessionRequest, EndSessionRequest, FindAccountRequest, RotateSessionRequest,
-    RotateSessionResponse,
+use focusflow_proto::internal::v1::{CreateAccountRequest, FindAccountRequest};
+use focusflow_proto::v1::{
+    DeleteMeRequest, GetMeRequest, ListCategoriesRequest, ListTasksRequest, UpdateMeRequest, User, WorkingHours,
 };
-use focusflow_proto::v1::{GetMeRequest, ListCategoriesRequest, UpdateMeRequest, User, WorkingHours};
 use tonic::{Code, Status};
 use uuid::Uuid;
 
+use crate::sessions::{open_session, rotate};
 use crate::support::{
-    Backend, PASSWORD_HASH, Person, Postgres, Sqlite, World, later, refusal, update_mask, wrong_field,
+    Backend, PASSWORD_HASH, Person, Postgres, Sqlite, World, later, refusal, titled, update_mask, wrong_field,
 };
 use rstest::rstest;
 
@@ -135,97 +137,55 @@ async fn a_wrong_setting_names_its_field(#[values(Sqlite, Postgres)] on: Backend
     assert_eq!(refusal(nobody.user().get_me(GetMeRequest {}).await).0, Code::NotFound);
 }
 
-struct Session<'a> {
-    world: &'a World,
-    id: Uuid,
-}
-
-fn hash(byte: u8) -> Vec<u8> {
-    vec![byte; 32]
-}
-
-impl<'a> Session<'a> {
-    async fn open(world: &'a World, person: &Person, token: u8) -> Self {
-        let id = Uuid::now_v7();
-        let request = CreateSessionRequest {
-            session_id: id.to_string(),
-            user_id: person.id.to_string(),
-            token_hash: hash(token),
-            user_agent: "test".into(),
-            expire_time: Some(later(60)),
-        };
-        world.credentials().create_session(request).await.unwrap();
-        Self { world, id }
-    }
-
-    async fn rotate(&self, token: u8, next: u8) -> Result<RotateSessionResponse, Status> {
-        let request = RotateSessionRequest {
-            token_hash: hash(token),
-            next_token_hash: hash(next),
-            expire_time: Some(later(120)),
-        };
-        self.world.credentials().rotate_session(request).await.map(tonic::Response::into_inner)
-    }
-}
-
 #[rstest]
 #[tokio::test]
-async fn a_refresh_token_is_good_once(#[values(Sqlite, Postgres)] on: Backend) {
+async fn an_account_whose_end_was_asked_for_is_kept_by_signing_in(#[values(Sqlite, Postgres)] on: Backend) {
     let world = World::start(on).await;
     let person = world.person().await;
-    let session = Session::open(&world, &person, 1).await;
-    let answer = session.rotate(1, 2).await.unwrap();
-    assert_eq!((answer.session_id, answer.user.unwrap().id), (session.id.to_string(), person.id.to_string()));
-    session.rotate(2, 3).await.unwrap();
-
-    let reused = (Code::Unauthenticated, "REFRESH_TOKEN_REUSED".to_owned());
-    assert_eq!(refusal(session.rotate(1, 4).await), reused);
-    let ended = (Code::Unauthenticated, "REFRESH_TOKEN_UNKNOWN".to_owned());
-    assert_eq!(refusal(session.rotate(3, 5).await), ended, "reuse ends the session for everyone");
-}
-
-#[rstest]
-#[tokio::test]
-async fn a_session_ends_when_its_time_is_over(#[values(Sqlite, Postgres)] on: Backend) {
-    let world = World::start(on).await;
-    let person = world.person().await;
-    let session = Session::open(&world, &person, 1).await;
-    world.clock.advance(TimeDelta::minutes(60));
-    assert_eq!(refusal(session.rotate(1, 2).await), (Code::Unauthenticated, "REFRESH_TOKEN_EXPIRED".to_owned()));
-}
-
-#[rstest]
-#[tokio::test]
-async fn a_session_is_ended_once_and_ending_it_again_succeeds(#[values(Sqlite, Postgres)] on: Backend) {
-    let world = World::start(on).await;
-    let person = world.person().await;
-    let session = Session::open(&world, &person, 1).await;
-    for _ in 0..2 {
-        world.credentials().end_session(EndSessionRequest { token_hash: hash(1) }).await.unwrap();
-    }
-    assert_eq!(refusal(session.rotate(1, 2).await), (Code::Unauthenticated, "REFRESH_TOKEN_UNKNOWN".to_owned()));
-}
-
-#[rstest]
-#[tokio::test]
-async fn a_wrong_session_names_its_field(#[values(Sqlite, Postgres)] on: Backend) {
-    let world = World::start(on).await;
-    let person = world.person().await;
-    let good = CreateSessionRequest {
-        session_id: Uuid::now_v7().to_string(),
-        user_id: person.id.to_string(),
-        token_hash: hash(1),
-        user_agent: String::new(),
-        expire_time: Some(later(60)),
+    let find = async || {
+        let email = person.user().get_me(GetMeRequest {}).await.unwrap().into_inner().email;
+        world.credentials().find_account(FindAccountRequest { email }).await.unwrap().into_inner()
     };
-    let cases = [
-        (CreateSessionRequest { session_id: "1".into(), ..good.clone() }, "session_id"),
-        (CreateSessionRequest { user_id: String::new(), ..good.clone() }, "user_id"),
-        (CreateSessionRequest { token_hash: vec![1; 31], ..good.clone() }, "token_hash"),
-        (CreateSessionRequest { expire_time: Some(later(0)), ..good.clone() }, "expire_time"),
-        (CreateSessionRequest { expire_time: None, ..good }, "expire_time"),
-    ];
-    for (request, field) in cases {
-        assert_eq!(wrong_field(world.credentials().create_session(request).await), field);
+    assert_eq!(find().await.delete_time, None);
+    let first = open_session(&world, person.id, 1).await;
+    person.user().delete_me(DeleteMeRequest {}).await.unwrap();
+    assert_eq!(find().await.delete_time, Some(later(0)));
+    let refreshed = rotate(&world, 1, 2).await;
+    assert_eq!(refusal(refreshed).1, "REFRESH_TOKEN_UNKNOWN", "{first} has ended");
+
+    world.clock.advance(TimeDelta::minutes(30));
+    person.user().delete_me(DeleteMeRequest {}).await.unwrap();
+    assert_eq!(find().await.delete_time, Some(later(0)), "asking again does not begin the grace period again");
+    open_session(&world, person.id, 3).await;
+    assert_eq!(find().await.delete_time, None);
+}
+
+#[rstest]
+#[tokio::test]
+async fn an_account_ends_for_good_when_the_grace_period_is_over(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
+    let (leaving, staying, late) = (world.person().await, world.person().await, world.person().await);
+    for person in [&leaving, &staying, &late] {
+        let task = person.task("Mine").await;
+        person.log(&task.id, "2026-06-15T08:00:00Z", "2026-06-15T09:00:00Z").await.unwrap();
     }
+    leaving.user().delete_me(DeleteMeRequest {}).await.unwrap();
+    world.clock.advance(TimeDelta::seconds(1));
+    late.user().delete_me(DeleteMeRequest {}).await.unwrap();
+    world.clock.advance(TimeDelta::days(30) - TimeDelta::seconds(1));
+    let (clock, ids) = (Arc::clone(&world.clock), [leaving.id, staying.id, late.id]);
+    drop((leaving, staying, late));
+    let (machine, _) = world.stop().await;
+
+    // The sweep begins with the process.
+    let world = World::start_by(machine, clock).await;
+    let [leaving, staying, late] = ids.map(|id| world.somebody(id));
+    while leaving.user().get_me(GetMeRequest {}).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    for person in [staying, late] {
+        assert!(person.user().get_me(GetMeRequest {}).await.is_ok());
+        assert_eq!(person.list_tasks(ListTasksRequest::default()).await.unwrap().tasks.len(), 1);
+    }
+    assert_eq!(refusal(leaving.create_task(titled("Gone")).await).0, Code::NotFound);
 }

@@ -1,5 +1,7 @@
 //! No request crosses people, and no peer does what its account may not.
 
+mod contract;
+
 use focusflow_proto::internal::v1::FindAccountRequest;
 use focusflow_proto::internal::v1::credential_service_client::CredentialServiceClient;
 use focusflow_proto::internal::v1::history_service_client::HistoryServiceClient;

@@ -75,7 +75,7 @@ pub(crate) struct Person {
     channel: Client,
 }
 
-type Client = InterceptedService<Channel, OnBehalfOf>;
+pub(crate) type Client = InterceptedService<Channel, OnBehalfOf>;
 
 /// Says whose request it is.
 #[derive(Clone)]
@@ -165,15 +165,19 @@ impl World {
 
     /// Starts at a time of the test's.
     pub(crate) async fn start_at(machine: Arc<Machine>, now: &str) -> Self {
-        Self::build_at(machine, None, now).await
+        Self::start_by(machine, Arc::new(ManualClock::new(now.parse().unwrap()))).await
+    }
+
+    /// Goes on at the time that the clock shows.
+    pub(crate) async fn start_by(machine: Arc<Machine>, clock: Arc<ManualClock>) -> Self {
+        Self::build_by(machine, None, clock).await
     }
 
     async fn build(machine: Arc<Machine>, redis: Option<&RedisServer>) -> Self {
-        Self::build_at(machine, redis, NOW).await
+        Self::build_by(machine, redis, Arc::new(ManualClock::new(NOW.parse().unwrap()))).await
     }
 
-    async fn build_at(machine: Arc<Machine>, redis: Option<&RedisServer>, now: &str) -> Self {
-        let clock = Arc::new(ManualClock::new(now.parse().unwrap()));
+    async fn build_by(machine: Arc<Machine>, redis: Option<&RedisServer>, clock: Arc<ManualClock>) -> Self {
         let storage = focusflow_storage::build_with(machine.config(redis), Arc::clone(&clock) as _).await.unwrap();
         let (shutdown, drain) = drain::channel(DrainConfig::default(), storage.health().clone());
         let (address, admin) = (storage.local_addr().unwrap(), storage.admin_addr().unwrap());
@@ -255,6 +259,10 @@ impl Person {
 
     pub(crate) fn reports(&self) -> ReportServiceClient<Client> {
         ReportServiceClient::new(self.channel.clone())
+    }
+
+    pub(crate) fn channel(&self) -> Client {
+        self.channel.clone()
     }
 
     pub(crate) fn changes(&self) -> ChangeServiceClient<Client> {

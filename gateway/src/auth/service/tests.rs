@@ -43,7 +43,7 @@ impl CredentialService for Storage {
         if state.accounts.contains_key(&user.email.to_lowercase()) {
             return Err(Status::already_exists("the address has an account"));
         }
-        let account = Account { user: Some(user.clone()), password_hash };
+        let account = Account { user: Some(user.clone()), password_hash, delete_time: None };
         state.accounts.insert(user.email.to_lowercase(), account.clone());
         Ok(Response::new(account))
     }
