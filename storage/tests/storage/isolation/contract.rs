@@ -17,8 +17,8 @@ use uuid::Uuid;
 
 use crate::support::{Backend, Person, Postgres, Sqlite, World};
 
-/// What the server sets, so that a request's value is not read.
-const OUTPUT_ONLY: [&str; 1] = ["series_id"];
+/// What the server sets, so that a request's value is not read: how the paths end.
+const OUTPUT_ONLY: [&str; 2] = ["series_id", "habit_log.id"];
 
 /// One of each thing that a person can have, by the kind's name.
 type Belongings = BTreeMap<&'static str, String>;
@@ -75,7 +75,8 @@ fn id_fields(method: &MethodDescriptor) -> Vec<IdField> {
     // The server gives what is created its id.
     let is_created =
         |field: &IdField| method.name().contains("Create") && field.0.len() > 1 && field.0.last().unwrap() == "id";
-    fields.retain(|field| !is_created(field));
+    let is_set_by_server = |field: &IdField| OUTPUT_ONLY.iter().any(|end| field.0.join(".").ends_with(end));
+    fields.retain(|field| !is_created(field) && !is_set_by_server(field));
     fields
 }
 
@@ -96,7 +97,7 @@ fn collect(message: &MessageDescriptor, path: &mut Vec<String>, fields: &mut Vec
 
 fn is_id(name: &str) -> bool {
     let is_id = matches!(name, "id" | "ids") || name.ends_with("_id") || name.ends_with("_ids");
-    is_id && name != "request_id" && !OUTPUT_ONLY.contains(&name)
+    is_id && name != "request_id"
 }
 
 /// What an id names.
