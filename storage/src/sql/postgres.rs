@@ -27,6 +27,12 @@ const PING_TIMEOUT: Duration = Duration::from_secs(1);
 const MIGRATION_LOCK: i64 = 0x666f_6375_7366;
 /// How often a process looks whether another is done with the migrations.
 const MIGRATION_LOCK_INTERVAL: Duration = Duration::from_millis(200);
+/// A concurrent build that failed leaves an index which answers nothing, and which `IF NOT EXISTS` takes for the right one.
+const DROP_BROKEN_INDEXES: &str = "DO $$ DECLARE broken regclass; BEGIN \
+                                       FOR broken IN SELECT indexrelid FROM pg_index JOIN pg_class ON oid = indexrelid \
+                                           WHERE NOT indisvalid AND relnamespace = 'public'::regnamespace LOOP \
+                                           EXECUTE format('DROP INDEX %s', broken); \
+                                       END LOOP; END $$";
 /// What a connection of the service's is: it owns nothing, waits for nothing long, and prepares plans that fit all.
 const SETUP: &str = "SET ROLE focusflow_app; SET statement_timeout = '60s'; SET lock_timeout = '5s'; \
                      SET idle_in_transaction_session_timeout = '30s'";
@@ -173,6 +179,7 @@ async fn migrate(options: &PgConnectOptions) -> Result<(), OpenError> {
     let options = options.clone().application_name("focusflow-storage-migrations");
     let mut connection = PgConnection::connect_with(&options).await.map_err(open_error)?;
     wait_for_turn(&mut connection).await.map_err(open_error)?;
+    connection.execute(DROP_BROKEN_INDEXES).await.map_err(open_error)?;
     // The lock ends with the connection. sqlx's own would be waited for by a statement, and an index that is built
     // concurrently waits for the end of every statement: two processes that start at once would wait for each other.
     sqlx::migrate!("migrations/postgres").set_locking(false).run(&mut connection).await?;

@@ -423,3 +423,15 @@ async fn processes_that_start_at_once_migrate_once() {
         database.unwrap().check().await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn an_index_whose_concurrent_build_failed_is_made_anew() {
+    let test = database().await;
+    let mut owner = test.connect_as(None).await;
+    let broken = "CREATE INDEX idx_broken ON tasks (title);
+                  UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'idx_broken'::regclass";
+    owner.execute(broken).await.unwrap();
+    Database::open(&test.config()).await.unwrap();
+    let is_gone = sqlx::query_scalar("SELECT to_regclass('idx_broken') IS NULL").fetch_one(&mut owner).await;
+    assert!(is_gone.unwrap(), "the migration that makes it would have found it there");
+}
