@@ -10,6 +10,7 @@ mod categories;
 mod changes;
 mod days;
 mod durability;
+mod faults;
 mod habits;
 mod history;
 mod imports;

@@ -3,6 +3,7 @@
 pub(crate) mod cluster;
 mod database;
 mod redis;
+mod process;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -43,6 +44,8 @@ pub(crate) use self::database::Backend;
 pub(crate) use self::database::Backend::{Postgres, Sqlite};
 pub(crate) use self::database::TestDatabase;
 pub(crate) use self::redis::RedisServer;
+use self::database::TestDatabase;
+pub(crate) use self::process::Process;
 
 pub(crate) const TRUST_DOMAIN: &str = "focusflow.test";
 pub(crate) const PASSWORD_HASH: &str = "$argon2id$v=19$m=8,t=1,p=1$c2FsdA$aGFzaA";
@@ -106,8 +109,12 @@ impl Machine {
         Self { authority, directory, database }
     }
 
+    /// Where the certificate of a service account is; it gets one when it is first asked for.
     pub(crate) fn certificates(&self, account: &str) -> PathBuf {
         let directory = self.directory.path().join(account);
+        if directory.exists() {
+            return directory;
+        }
         self.authority.write_leaf(&directory, &LeafRequest::new(account), SystemTime::now()).unwrap();
         directory
     }
