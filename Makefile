@@ -6,6 +6,8 @@ SHELL := /bin/bash -euo pipefail
 .PHONY: help run test lint unit tools bench conformance audit contract-baseline clean
 
 CARGO ?= cargo
+# Such as `--tasks 1000000`, which leaves the largest tables out.
+BENCH_STORAGE ?=
 # A contract is compared with the last one released.
 BASELINE := proto/baseline.binpb
 BUF := node_modules/.bin/buf
@@ -30,8 +32,9 @@ lint: node_modules ## Formatting, clippy, the contract's and the migrations' rul
 	$(BUF) breaking --against $(BASELINE)
 	scripts/lint-migrations
 
-bench: ## What the mesh costs, next to what it is built on: prints the tables of docs/BENCHMARKS.md.
+bench: tools ## What mesh and storage cost, next to what they are built on: prints the tables of docs/BENCHMARKS.md.
 	$(CARGO) run --locked --release --package focusflow-bench
+	$(CARGO) run --locked --release --package focusflow-bench -- storage $(BENCH_STORAGE)
 
 conformance: tools node_modules $(GRPCURL) ## The whole README tour, with the grpcurl that others use. Needs Go.
 	$(CARGO) build --release --locked --package focusflow

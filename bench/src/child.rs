@@ -24,19 +24,35 @@ impl Server {
         if let Some(upstream) = upstream {
             command.arg("--upstream").arg(upstream);
         }
+        Self::spawn(command)
+    }
+
+    /// Starts this binary as the storage service on a database.
+    pub(crate) fn start_storage(certificates: &Path, database_url: &str) -> anyhow::Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("serve-storage").arg("--certificates").arg(certificates).arg("--database-url").arg(database_url);
+        Self::spawn(command)
+    }
+
+    fn spawn(mut command: Command) -> anyhow::Result<Self> {
         // The server ends when its standard input does, so it cannot outlive this process.
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let output = process.stdout.take().context("the server has no standard output")?;
         let mut address = String::new();
         BufReader::new(output).read_line(&mut address)?;
         let address = address.trim().to_owned();
-        ensure!(!address.is_empty(), "the {} server did not start", scenario.name());
+        ensure!(!address.is_empty(), "a server did not start: {command:?}");
         Ok(Self { process, address })
     }
 
     /// `HOST:PORT`.
     pub(crate) fn address(&self) -> &str {
         &self.address
+    }
+
+    /// What the kernel knows of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
     }
 
     /// The CPU time that the server has used so far.

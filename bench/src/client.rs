@@ -14,6 +14,7 @@ use tonic::Request;
 use tonic::transport::Channel;
 
 use self::rest::RestClient;
+use crate::load::Call;
 use crate::payload;
 use crate::scenario::{Plan, Scenario};
 use crate::server::{self, USER_ID, credentials_reader};
@@ -69,9 +70,10 @@ impl Client {
         }
         Ok(clients)
     }
+}
 
-    /// One request, to the end of its answer.
-    pub(crate) async fn call(&mut self) -> anyhow::Result<()> {
+impl Call for Client {
+    async fn call(&mut self) -> anyhow::Result<()> {
         let message = GetTaskRequest { id: payload::TASK_ID.to_owned() };
         match self {
             Self::Bare(client) => drop(client.get_task(message).await?),

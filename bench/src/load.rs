@@ -4,7 +4,11 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
-use crate::client::Client;
+/// Someone who has one request under way at a time.
+pub(crate) trait Call: Send + 'static {
+    /// One request, to the end of its answer.
+    fn call(&mut self) -> impl Future<Output = anyhow::Result<()>> + Send;
+}
 
 /// What one block of load saw.
 #[derive(Debug, Default)]
@@ -16,7 +20,7 @@ pub(crate) struct Block {
 }
 
 /// Keeps every client busy for `duration`. A request that fails ends the run: figures of failures are worth nothing.
-pub(crate) async fn run(clients: &mut Vec<Client>, duration: Duration) -> anyhow::Result<Block> {
+pub(crate) async fn run<C: Call>(clients: &mut Vec<C>, duration: Duration) -> anyhow::Result<Block> {
     let start = Instant::now();
     let mut loops = JoinSet::new();
     for client in clients.drain(..) {
@@ -32,7 +36,7 @@ pub(crate) async fn run(clients: &mut Vec<Client>, duration: Duration) -> anyhow
     Ok(block)
 }
 
-async fn closed_loop(mut client: Client, end: Instant) -> anyhow::Result<(Client, Vec<f64>)> {
+async fn closed_loop<C: Call>(mut client: C, end: Instant) -> anyhow::Result<(C, Vec<f64>)> {
     let mut latencies_us = Vec::with_capacity(16_384);
     let mut sent = Instant::now();
     while sent < end {

@@ -14,6 +14,7 @@ mod report;
 mod scenario;
 mod server;
 mod statistics;
+mod storage;
 mod transcoding;
 
 use std::num::{NonZeroU64, NonZeroUsize};
@@ -46,6 +47,18 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Role {
+    /// Measures storage instead: what it costs beside plain SQL, and how that grows with the database.
+    Storage(storage::Options),
+    /// The storage service on a database; started by the run itself.
+    #[command(hide = true)]
+    ServeStorage {
+        /// The directory with the development CA's certificates.
+        #[arg(long)]
+        certificates: PathBuf,
+        /// The database.
+        #[arg(long)]
+        database_url: String,
+    },
     /// One of the servers under load; started by the run itself.
     #[command(hide = true)]
     Serve {
@@ -66,6 +79,10 @@ fn main() -> anyhow::Result<()> {
     match arguments.role {
         Some(Role::Serve { scenario, certificates, upstream }) => {
             runtime.block_on(server::serve(scenario, &certificates, upstream))
+        }
+        Some(Role::Storage(options)) => runtime.block_on(storage::run(&options)),
+        Some(Role::ServeStorage { certificates, database_url }) => {
+            runtime.block_on(server::serve_storage(&certificates, &database_url))
         }
         None => runtime.block_on(run(&arguments)),
     }

@@ -3,6 +3,7 @@
 mod bare;
 mod gateway;
 mod mesh;
+mod storage;
 
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -38,6 +39,14 @@ const TRUST_DOMAIN: &str = "focusflow.local";
 pub(crate) async fn serve(scenario: Scenario, certificates: &Path, upstream: Option<String>) -> anyhow::Result<()> {
     tokio::select! {
         served = serve_forever(scenario, certificates, upstream) => served,
+        () = input_ended() => Ok(()),
+    }
+}
+
+/// Serves a database as storage does, likewise until the standard input ends.
+pub(crate) async fn serve_storage(certificates: &Path, database_url: &str) -> anyhow::Result<()> {
+    tokio::select! {
+        served = storage::serve_storage(certificates, database_url, announce) => served,
         () = input_ended() => Ok(()),
     }
 }
