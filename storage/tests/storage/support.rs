@@ -142,6 +142,7 @@ impl Machine {
             },
             database: self.database.config(),
             redis: redis.map(|redis| redis.url().parse().unwrap()),
+            mail: None,
         }
     }
 }

@@ -432,6 +432,7 @@ async fn an_index_whose_concurrent_build_failed_is_made_anew() {
                   UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'idx_broken'::regclass";
     owner.execute(broken).await.unwrap();
     Database::open(&test.config()).await.unwrap();
-    let is_gone = sqlx::query_scalar("SELECT to_regclass('idx_broken') IS NULL").fetch_one(&mut owner).await;
+    let is_gone: Result<bool, _> =
+        sqlx::query_scalar("SELECT to_regclass('idx_broken') IS NULL").fetch_one(&mut owner).await;
     assert!(is_gone.unwrap(), "the migration that makes it would have found it there");
 }
