@@ -37,7 +37,6 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use sqlx::error::DatabaseError as _;
 use sqlx::sqlite::SqliteError;
-use tokio::sync::broadcast;
 use uuid::Uuid;
 
 pub use self::connection::{Connection, Transaction};

@@ -4,8 +4,8 @@
 
 mod accounts;
 mod actual_minutes;
-mod cache;
 mod batch;
+mod cache;
 mod categories;
 mod changes;
 mod days;
@@ -17,12 +17,10 @@ mod imports;
 mod isolation;
 mod listing;
 mod operations;
-mod redis;
 mod outages;
 mod recurrence;
+mod redis;
 mod replica;
-mod reports;
-mod recurrence;
 mod reports;
 mod revisions;
 mod sessions;

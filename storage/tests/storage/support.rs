@@ -2,8 +2,8 @@
 
 pub(crate) mod cluster;
 mod database;
-mod redis;
 mod process;
+mod redis;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -43,9 +43,8 @@ use uuid::Uuid;
 pub(crate) use self::database::Backend;
 pub(crate) use self::database::Backend::{Postgres, Sqlite};
 pub(crate) use self::database::TestDatabase;
-pub(crate) use self::redis::RedisServer;
-use self::database::TestDatabase;
 pub(crate) use self::process::Process;
+pub(crate) use self::redis::RedisServer;
 
 pub(crate) const TRUST_DOMAIN: &str = "focusflow.test";
 pub(crate) const PASSWORD_HASH: &str = "$argon2id$v=19$m=8,t=1,p=1$c2FsdA$aGFzaA";

@@ -143,7 +143,7 @@ impl Writer {
 
     /// Takes a task back from the trash, or only asks for it: both answer how it is.
     async fn settle(&mut self, index: usize) {
-        let request = v1::UndeleteTaskRequest { id: self.tasks[index].task.id.clone() };
+        let request = v1::UndeleteTaskRequest { id: self.tasks[index].task.id.clone(), ..Default::default() };
         let task = self.insist(async |person| person.tasks().undelete_task(request.clone()).await).await.unwrap();
         self.tasks[index] = Known { task, state: State::Settled };
     }
@@ -187,13 +187,13 @@ impl Writer {
     async fn time(&mut self, index: usize) {
         let task_id = self.tasks[index].task.id.clone();
         let request_id = Uuid::from_u128(self.choices.random()).to_string();
-        let start = v1::StartTimeLogRequest { task_id, notes: request_id.clone(), request_id };
+        let start = v1::StartTimeLogRequest { task_id, notes: request_id.clone(), request_id, ..Default::default() };
         let log = self.insist(async |person| person.time_logs().start_time_log(start.clone()).await).await.unwrap();
         self.ledger.created.lock().unwrap().insert(log.id.parse().unwrap());
         if self.choices.random() {
             self.complete(index).await;
         }
-        let stop = v1::StopTimeLogRequest { id: log.id };
+        let stop = v1::StopTimeLogRequest { id: log.id, ..Default::default() };
         let stopped = self.insist(async |person| person.time_logs().stop_time_log(stop.clone()).await).await;
         assert!(stopped.is_ok() || refusal(stopped).1 == "TIMER_NOT_RUNNING");
         self.read(index).await;
