@@ -48,7 +48,7 @@ contract-baseline: node_modules ## Take the contract as released: what later cha
 	$(BUF) build --exclude-source-info --output $(BASELINE)
 
 tools: ## What the tests call and a bare machine may lack.
-	@scripts/install-tools curl node pg_config redis-server
+	@scripts/install-tools curl node pg_config redis-server aiosmtpd
 
 node_modules: package-lock.json
 	npm ci --no-audit --no-fund --loglevel=error

@@ -15,10 +15,12 @@ pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod import;
+mod jobs;
 pub mod mail;
 mod page;
 pub mod redis;
 mod relay;
+mod reminders;
 mod replicas;
 mod service;
 pub mod sql;
@@ -43,6 +45,7 @@ use uuid::Uuid;
 pub use config::Config;
 
 use self::clock::{Clock, SystemClock, TimeAndIds};
+use self::mail::{MailConfig, Mailer};
 use self::page::PageSigner;
 use self::replicas::Replicas;
 use self::service::Store;
@@ -56,6 +59,7 @@ pub struct Storage {
     node: Node,
     store: Arc<Store>,
     replicas: Replicas,
+    mail: Option<MailConfig>,
     /// Tells streams without an end that it has come.
     shutdown: CancellationToken,
 }
@@ -103,10 +107,10 @@ pub async fn build_with(config: Config, clock: Arc<dyn Clock>) -> Result<Storage
     let mesh = Mesh::builder(Policies::from_descriptor_set(FILE_DESCRIPTOR_SET)?)
         .impersonators(config.mesh.impersonators)
         .health(&health);
-    let mesh = service::add_to(mesh, &store, &shutdown).build()?;
+    let mesh = service::add_to(mesh, &store, config.mail.is_some(), &shutdown).build()?;
 
     let node = Node::bind(config::PORT, config.listen, credentials, health, mesh).await?;
-    Ok(Storage { node, store, replicas, shutdown })
+    Ok(Storage { node, store, replicas, mail: config.mail, shutdown })
 }
 
 impl Storage {
@@ -132,12 +136,26 @@ impl Storage {
         background.spawn(upkeep::watch_health(database.clone(), self.node.health().clone()));
         background.spawn(upkeep::index_what_was_written_before(Arc::clone(&self.store)));
         background.spawn(upkeep::forget_what_expired(Arc::clone(&self.store)));
-        background.spawn(upkeep::make_occurrences(self.store));
+        background.spawn(upkeep::make_occurrences(Arc::clone(&self.store)));
         background.spawn(self.replicas.run());
         background.spawn(end_streams(self.shutdown, drain.clone()));
+        let jobs = spawn_jobs(&self.store, self.mail, &drain);
         self.node.run(drain).await;
+        // They end with the shutdown; what one is about to write down still needs the database.
+        jobs.join_all().await;
         database.close().await;
     }
+}
+
+fn spawn_jobs(store: &Arc<Store>, mail: Option<MailConfig>, drain: &Drain) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(jobs::repeat(jobs::Dispatch::new(store, mail.is_some()), drain.clone()));
+    tasks.spawn(jobs::repeat(jobs::LookAtHabits::new(store), drain.clone()));
+    tasks.spawn(jobs::repeat(jobs::ForgetNotifications::new(store), drain.clone()));
+    if let Some(mail) = mail {
+        tasks.spawn(jobs::repeat(jobs::SendMail::new(store, Mailer::new(mail)), drain.clone()));
+    }
+    tasks
 }
 
 async fn end_streams(shutdown: CancellationToken, drain: Drain) {

@@ -12,14 +12,14 @@ use std::time::Duration;
 
 use lettre::message::Mailbox;
 use lettre::transport::smtp::PoolConfig;
-use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
+use lettre::{AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
 use tokio::time::timeout;
 
 pub use self::config::MailConfig;
 pub(crate) use self::message::{Item, Mail};
 
 /// How long an attempt to send may take, from the connection to the server's last word.
-pub(crate) const SEND_TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const SEND_TIMEOUT: Duration = Duration::from_mins(1);
 /// How long a step of connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// Mails are sent one after the other; a second connection is for the test of a server that refused one.
@@ -92,10 +92,4 @@ impl Debug for Mailer {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Mailer").field("from", &self.from).finish_non_exhaustive()
     }
-}
-
-/// What is put on the wire, for tests to read.
-#[cfg(test)]
-fn formatted(message: &Message) -> String {
-    String::from_utf8(message.formatted()).unwrap()
 }

@@ -7,6 +7,7 @@ mod error;
 mod habit;
 mod history;
 mod import;
+mod notification;
 mod report;
 mod request;
 pub(crate) mod series;
@@ -36,7 +37,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Request;
 use uuid::Uuid;
 
-use self::error::Error;
+pub(crate) use self::error::Error;
 use self::unimplemented::Unimplemented;
 use crate::clock::TimeAndIds;
 use crate::domain::category::Category;
@@ -53,7 +54,12 @@ pub(crate) struct Store {
 }
 
 /// Adds all services of this process. Streams without an end end at the `shutdown`.
-pub(crate) fn add_to(mesh: MeshBuilder, store: &Arc<Store>, shutdown: &CancellationToken) -> MeshBuilder {
+pub(crate) fn add_to(
+    mesh: MeshBuilder,
+    store: &Arc<Store>,
+    sends_mail: bool,
+    shutdown: &CancellationToken,
+) -> MeshBuilder {
     let imports = ImportServiceServer::new(import::Imports::new(store));
     mesh.add_service(UserServiceServer::new(user::Users::new(store)))
         .add_service(CategoryServiceServer::new(category::Categories::new(store)))
@@ -67,12 +73,12 @@ pub(crate) fn add_to(mesh: MeshBuilder, store: &Arc<Store>, shutdown: &Cancellat
         .add_service(CredentialServiceServer::new(credential::Credentials::new(store)))
         .add_service(HistoryServiceServer::new(history::History::new(store)))
         .add_service(ExportServiceServer::new(Unimplemented))
-        .add_service(NotificationServiceServer::new(Unimplemented))
+        .add_service(NotificationServiceServer::new(notification::Notifications::new(store, sends_mail)))
 }
 
 impl Store {
     /// Begins a write of the person's.
-    async fn write(&self, user_id: Uuid) -> Result<Write, Error> {
+    pub(crate) async fn write(&self, user_id: Uuid) -> Result<Write, Error> {
         let transaction = self.database.begin(user_id).await?;
         let write = self.database.write_in(transaction, user_id, || self.time.now()).await?;
         write.ok_or_else(|| Error::not_found("user", user_id))

@@ -9,11 +9,17 @@ pub mod api_tokens;
 pub mod categories;
 pub mod changes;
 mod connection;
+pub mod due;
+pub mod habit_reminders;
 pub mod habits;
 pub mod imports;
+pub mod mails;
+pub mod notification_settings;
+pub mod notifications;
 #[cfg(test)]
 mod plan;
 mod postgres;
+pub mod push_subscriptions;
 pub(crate) mod replicas;
 pub mod reports;
 pub mod request_ids;
@@ -305,6 +311,12 @@ impl Write {
     /// When it happens.
     pub fn now(&self) -> DateTime<Utc> {
         self.now
+    }
+
+    /// A new id of its time.
+    pub fn new_id(&self) -> Uuid {
+        let seconds = u64::try_from(self.now.timestamp()).unwrap_or_default();
+        Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, self.now.timestamp_subsec_nanos()))
     }
 
     /// The last number of the person's sequence before this write.

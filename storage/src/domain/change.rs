@@ -21,6 +21,8 @@ pub enum Resource {
     HabitLog,
     /// A report.
     Report,
+    /// A notification.
+    Notification,
 }
 
 /// What was done to it.

@@ -61,6 +61,7 @@ impl DayRule {
     }
 
     /// The same zone with days that begin at midnight, as calendars have them.
+    #[must_use]
     pub fn calendar(self) -> Self {
         Self { day_start: TimeDelta::zero(), ..self }
     }

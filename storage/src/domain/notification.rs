@@ -72,6 +72,7 @@ pub struct Lead(i32);
 
 /// How a person wants to be told.
 #[derive(Clone, Debug, Eq, PartialEq, sqlx::FromRow)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Settings {
     /// Whether by mail too.
     pub email: bool,

@@ -32,7 +32,7 @@ pub struct MailConfig {
 
 impl MailConfig {
     /// Reads the variables; `None` if no server is named, and then no mail is sent.
-    pub(crate) fn read(environment: &Environment<'_>) -> Result<Option<Self>, EnvironmentError> {
+    pub fn read(environment: &Environment<'_>) -> Result<Option<Self>, EnvironmentError> {
         let Some(url) = environment.text(URL) else { return Ok(None) };
         let transport = transport(&url, environment.text(KEY))?;
         let from =

@@ -125,7 +125,6 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mail::formatted;
 
     fn mail(items: &[(&str, &str)]) -> Mail {
         let items = items.iter().map(|(title, body)| Item { title: (*title).into(), body: (*body).into() });
@@ -138,7 +137,8 @@ mod tests {
     }
 
     fn built(mail: &Mail, link: Option<&str>) -> String {
-        formatted(&build(mail, &"FocusFlow <focusflow@example.com>".parse().unwrap(), link).unwrap())
+        let message = build(mail, &"FocusFlow <focusflow@example.com>".parse().unwrap(), link).unwrap();
+        String::from_utf8(message.formatted()).unwrap()
     }
 
     #[test]

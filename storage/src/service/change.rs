@@ -145,6 +145,7 @@ impl From<Change> for v1::Change {
             Resource::Habit => v1::change::Resource::Habit,
             Resource::HabitLog => v1::change::Resource::HabitLog,
             Resource::Report => v1::change::Resource::Report,
+            Resource::Notification => v1::change::Resource::Notification,
         };
         let action = match change.action {
             Action::Created => v1::change::Action::Created,

@@ -36,6 +36,9 @@ pub(crate) enum Error {
     /// No timer to stop.
     #[error("no timer is running")]
     TimerNotRunning,
+    /// A notification that nobody has seen yet.
+    #[error("the notification is still to be sent")]
+    NotSent,
     /// An interval that is taken.
     #[error("the interval overlaps time log {id}")]
     Overlap { id: Uuid },
@@ -122,6 +125,7 @@ impl From<Error> for Status {
                 refusal::failed_precondition("TIMER_RUNNING", message, &[("time_log_id", &id.to_string())])
             }
             Error::TimerNotRunning => refusal::failed_precondition("TIMER_NOT_RUNNING", message, &[]),
+            Error::NotSent => refusal::failed_precondition("NOT_SENT", message, &[]),
             Error::Overlap { id } => {
                 refusal::failed_precondition("TIME_LOG_OVERLAP", message, &[("time_log_id", &id.to_string())])
             }

@@ -23,6 +23,7 @@ use crate::domain::day::local_day;
 use crate::domain::habit::progress::{DayLog, Progress, measure};
 use crate::domain::habit::{Habit, TargetCount};
 use crate::domain::text::{HabitDescription, HabitName};
+use crate::reminders;
 use crate::sql::{Connection, Write, habits, users};
 
 /// A list of habits has no pages, so it has an end.
@@ -89,6 +90,7 @@ impl Habits {
         habits::insert(write.connection(), user_id, &habit).await?;
         creation.made(&mut write, habit.id).await?;
         write.record(Resource::Habit, habit.id, Action::Created);
+        reminders::habits::look(&mut write).await?;
         write.commit().await?;
         Ok(Measured { habit, progress: Progress::default() })
     }
@@ -123,6 +125,7 @@ impl Habits {
         check_etag(&request.etag, habit.version)?;
         habits::delete(write.connection(), user_id, id).await?;
         write.record(Resource::Habit, id, Action::Deleted);
+        reminders::habits::look(&mut write).await?;
         write.commit().await?;
         Ok(())
     }

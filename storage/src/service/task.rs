@@ -18,6 +18,7 @@ use super::{Store, authenticated, category, series, time_log};
 use crate::domain::change::{Action, Resource};
 use crate::domain::task::{Status, TRASH_RETENTION, Task};
 use crate::domain::text::TaskTitle;
+use crate::reminders;
 use crate::sql::{Connection, Write, tasks};
 
 /// Implements `TaskService`.
@@ -284,6 +285,7 @@ pub(super) async fn add(write: &mut Write, tasks: &[Task]) -> Result<(), Error> 
     for task in tasks {
         write.record(Resource::Task, task.id, Action::Created);
     }
+    reminders::follow_new_tasks(write, tasks).await?;
     Ok(())
 }
 
@@ -319,6 +321,7 @@ async fn save_as(write: &mut Write, before: &Task, mut task: Task, action: Actio
     task.update_time = write.now();
     tasks::update(write.connection(), user_id, &task, task.tags != before.tags).await?;
     write.record(Resource::Task, task.id, action);
+    reminders::follow_task(write, before, &task).await?;
     Ok(task)
 }
 

@@ -13,6 +13,7 @@ use super::{Store, authenticated, series};
 use crate::domain::change::{Action, Resource};
 use crate::domain::text::{Email, PersonName};
 use crate::domain::user::{DayStart, Tier, TimeZone, User, WorkingHours};
+use crate::reminders;
 use crate::sql::{sessions, users};
 
 const FIELDS: Fields = Fields {
@@ -63,7 +64,14 @@ impl Users {
             return Ok(user);
         }
         user.update_time = write.now();
+        let moves = user.day_rule() != before.day_rule();
+        if moves {
+            reminders::habits::look(&mut write).await?;
+        }
         users::update(write.connection(), &user).await?;
+        if moves {
+            reminders::follow_move(&mut write).await?;
+        }
         write.record(Resource::User, user_id, Action::Updated);
         if user.time_zone != before.time_zone {
             series::follow_zone(&mut write).await?;

@@ -73,8 +73,14 @@ async fn postpone(person: &Person, id: &str, due_time: &str) -> Result<Task, Sta
 }
 
 /// Waits until a person's changes are as many.
+/// Waits until there are this many changes of other things than notifications, which follow tasks.
 async fn wait_for_changes(person: &Person, count: usize) {
-    person.changes_so_far(count).await;
+    let mut stream = person.changes().watch(v1::WatchRequest { since: 0 }).await.unwrap().into_inner();
+    let mut seen = 0;
+    while seen < count {
+        let change = stream.message().await.unwrap().unwrap().change.unwrap();
+        seen += usize::from(change.resource() != v1::change::Resource::Notification);
+    }
 }
 
 #[rstest]

@@ -4,6 +4,7 @@ pub(crate) mod cluster;
 mod database;
 mod process;
 mod redis;
+pub(crate) mod smtp;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -26,12 +27,14 @@ use focusflow_proto::v1::category_service_client::CategoryServiceClient;
 use focusflow_proto::v1::change_service_client::ChangeServiceClient;
 use focusflow_proto::v1::habit_service_client::HabitServiceClient;
 use focusflow_proto::v1::import_service_client::ImportServiceClient;
+use focusflow_proto::v1::notification_service_client::NotificationServiceClient;
 use focusflow_proto::v1::report_service_client::ReportServiceClient;
 use focusflow_proto::v1::task_service_client::TaskServiceClient;
 use focusflow_proto::v1::time_log_service_client::TimeLogServiceClient;
 use focusflow_proto::v1::user_service_client::UserServiceClient;
 use focusflow_storage::Config;
 use focusflow_storage::clock::ManualClock;
+use focusflow_storage::mail::MailConfig;
 use prost_types::{FieldMask, Timestamp};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -45,6 +48,7 @@ pub(crate) use self::database::Backend::{Postgres, Sqlite};
 pub(crate) use self::database::TestDatabase;
 pub(crate) use self::process::Process;
 pub(crate) use self::redis::RedisServer;
+use self::smtp::SmtpServer;
 
 pub(crate) const TRUST_DOMAIN: &str = "focusflow.test";
 pub(crate) const PASSWORD_HASH: &str = "$argon2id$v=19$m=8,t=1,p=1$c2FsdA$aGFzaA";
@@ -57,6 +61,7 @@ pub(crate) struct Machine {
     authority: DevelopmentCa,
     directory: TempDir,
     database: TestDatabase,
+    mail: Option<MailConfig>,
 }
 
 /// A running storage service.
@@ -105,7 +110,12 @@ impl Machine {
     fn in_directory(directory: TempDir, database: TestDatabase) -> Self {
         let domain: TrustDomain = TRUST_DOMAIN.parse().unwrap();
         let authority = DevelopmentCa::create(directory.path().join("ca"), &domain, SystemTime::now()).unwrap();
-        Self { authority, directory, database }
+        Self { authority, directory, database, mail: None }
+    }
+
+    /// One whose services send mail to this server.
+    pub(crate) async fn with_mail(on: Backend, server: &SmtpServer) -> Self {
+        Self { mail: Some(server.config()), ..Self::new(on).await }
     }
 
     /// Where the certificate of a service account is; it gets one when it is first asked for.
@@ -140,6 +150,7 @@ impl Machine {
                 impersonators: ["developer".to_owned()].into(),
             },
             database: self.database.config(),
+            mail: self.mail.clone(),
             redis: redis.map(|redis| redis.url().parse().unwrap()),
             mail: None,
         }
@@ -274,6 +285,10 @@ impl Person {
 
     pub(crate) fn changes(&self) -> ChangeServiceClient<Client> {
         ChangeServiceClient::new(self.channel.clone())
+    }
+
+    pub(crate) fn notifications(&self) -> NotificationServiceClient<Client> {
+        NotificationServiceClient::new(self.channel.clone())
     }
 
     pub(crate) fn imports(&self) -> ImportServiceClient<Client> {

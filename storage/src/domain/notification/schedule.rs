@@ -131,8 +131,8 @@ mod tests {
         Settings { quiet_start_minutes: time(start), quiet_end_minutes: time(end), ..Settings::default() }
     }
 
-    fn by_mail(settings: Settings) -> Settings {
-        Settings { email: true, ..settings }
+    fn by_mail(settings: &Settings) -> Settings {
+        Settings { email: true, ..settings.clone() }
     }
 
     fn every_day_at(text: &str) -> HabitReminder {
@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn without_quiet_hours_a_notification_goes_out_at_once() {
         let scheduled = utc("2026-06-15T01:00:00Z");
-        let delivery = delivery(scheduled, &by_mail(Settings::default()), rule("Europe/Berlin"));
+        let delivery = delivery(scheduled, &by_mail(&Settings::default()), rule("Europe/Berlin"));
         assert_eq!(delivery, Delivery { in_app: scheduled, email: Some(scheduled) });
     }
 
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_digest_gathers_mail_but_not_what_is_shown_in_the_application() {
-        let settings = by_mail(Settings { digest: true, digest_minutes: time("08:00"), ..Settings::default() });
+        let settings = by_mail(&Settings { digest: true, digest_minutes: time("08:00"), ..Settings::default() });
         let berlin = rule("Europe/Berlin");
         let scheduled = utc("2026-06-15T10:00:00Z");
         let expected = Delivery { in_app: scheduled, email: Some(utc("2026-06-16T06:00:00Z")) };
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn a_digest_keeps_its_time_of_day_over_both_changes_of_the_clocks() {
-        let settings = by_mail(Settings { digest: true, digest_minutes: time("08:00"), ..Settings::default() });
+        let settings = by_mail(&Settings { digest: true, digest_minutes: time("08:00"), ..Settings::default() });
         let berlin = rule("Europe/Berlin");
         for (scheduled, sent) in
             [("2026-03-28T12:00:00Z", "2026-03-29T06:00:00Z"), ("2026-10-24T12:00:00Z", "2026-10-25T07:00:00Z")]
@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_digest_in_quiet_hours_comes_when_they_end() {
-        let settings = Settings { digest: true, digest_minutes: time("06:00"), ..by_mail(quiet("22:00", "07:00")) };
+        let settings = Settings { digest: true, digest_minutes: time("06:00"), ..by_mail(&quiet("22:00", "07:00")) };
         let sent = delivery(utc("2026-06-15T12:00:00Z"), &settings, rule("UTC")).email;
         assert_eq!(sent, Some(utc("2026-06-16T07:00:00Z")));
     }
