@@ -58,8 +58,8 @@ impl Notifications {
     }
 
     async fn create(&self, user_id: Uuid, request: v1::CreateNotificationRequest) -> Result<Notification, Error> {
+        let creation = Creation::parse("CreateNotification", &request.request_id, &request)?;
         let values = required("notification", request.notification)?;
-        let creation = Creation::parse("CreateNotification", &request.request_id)?;
         let title = NotificationTitle::parse(&values.title).in_field("notification.title")?;
         let body = NotificationBody::parse(&values.body).in_field("notification.body")?;
         let task_id = optional_id("notification.task_id", &values.task_id)?;

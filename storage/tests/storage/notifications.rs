@@ -138,7 +138,7 @@ async fn the_reminder_of_a_task_follows_it(#[values(Sqlite, Postgres)] on: Backe
     person.tasks().delete_task(DeleteTaskRequest { id: task.id.clone(), etag: String::new() }).await.unwrap();
     assert_eq!(reminders().await, []);
 
-    person.tasks().undelete_task(UndeleteTaskRequest { id: task.id.clone() }).await.unwrap();
+    person.tasks().undelete_task(UndeleteTaskRequest { id: task.id.clone(), ..Default::default() }).await.unwrap();
     assert_eq!(reminders().await.len(), 1);
 
     person.update_task(Task { id: task.id.clone(), ..Task::default() }, &["due_time"]).await.unwrap();

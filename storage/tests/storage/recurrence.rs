@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{Days, NaiveDate, TimeDelta};
+use focusflow_proto::v1;
 use focusflow_proto::v1::task::Status as TaskStatus;
 use focusflow_proto::v1::{
     CompleteTaskRequest, DeleteTaskRequest, ListTasksRequest, PostponeTaskRequest, Task, UndeleteTaskRequest,
