@@ -9,17 +9,31 @@
 /// routes and policies.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptor.bin"));
 
-/// The public API, package `focusflow.v1`.
-pub mod v1 {
-    #![allow(clippy::all, clippy::pedantic, reason = "generated")]
-    tonic::include_proto!("focusflow.v1");
-}
+pub use self::focusflow::{internal, v1};
 
-/// What services say to each other only.
-pub mod internal {
-    /// Package `focusflow.internal.v1`.
+/// The packages as they are nested, which is how the generated code names what another package has.
+mod focusflow {
+    /// The public API, package `focusflow.v1`.
     pub mod v1 {
         #![allow(clippy::all, clippy::pedantic, reason = "generated")]
-        tonic::include_proto!("focusflow.internal.v1");
+        tonic::include_proto!("focusflow.v1");
+    }
+
+    /// What services say to each other only.
+    pub mod internal {
+        /// Package `focusflow.internal.v1`.
+        pub mod v1 {
+            #![allow(clippy::all, clippy::pedantic, reason = "generated")]
+            tonic::include_proto!("focusflow.internal.v1");
+        }
+    }
+}
+
+/// What the contract uses of Google's.
+pub mod google {
+    /// Package `google.api`.
+    pub mod api {
+        #![allow(clippy::all, clippy::pedantic, missing_docs, reason = "generated")]
+        tonic::include_proto!("google.api");
     }
 }

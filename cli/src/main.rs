@@ -2,6 +2,8 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command speaks on its standard output and error")]
 
 mod cert;
+mod export;
+mod gateway;
 mod import;
 mod service;
 mod up;
@@ -33,6 +35,8 @@ enum Command {
     Cert(cert::Command),
     /// Bring history in from elsewhere
     Import(import::Arguments),
+    /// Take all that you have here out, as one JSON document
+    Export(export::Arguments),
 }
 
 #[tokio::main]
@@ -44,6 +48,7 @@ async fn main() -> ExitCode {
         Command::Ai => service::ai().await,
         Command::Cert(command) => cert::run(command),
         Command::Import(arguments) => import::run(arguments).await,
+        Command::Export(arguments) => export::run(arguments).await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

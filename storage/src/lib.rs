@@ -3,7 +3,8 @@
 //!
 //! * [`domain`] is what the words mean: values parsed once, and rules between them. No database, no wire, no clock.
 //! * [`sql`] is the database: one module of queries per table.
-//! * [`import`] reads the files of other programs.
+//! * [`import`] reads the files of other programs, and [`document`] is the form in which a person's data leaves and
+//!   comes back.
 //! * [`mail`] is what leaves the application.
 //! * `service` has one file per gRPC service, and turns requests into transactions.
 //!
@@ -11,8 +12,10 @@
 //! watches misses nothing.
 
 mod cache;
+pub mod calendar;
 pub mod clock;
 pub mod config;
+pub mod document;
 pub mod domain;
 pub mod import;
 mod jobs;

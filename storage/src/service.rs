@@ -1,9 +1,11 @@
 //! The gRPC services: requests are parsed, one transaction does the work, the answer is what it left.
 
+mod calendar;
 mod category;
 mod change;
 mod credential;
 mod error;
+mod export;
 mod habit;
 mod history;
 mod import;
@@ -13,7 +15,6 @@ mod request;
 pub(crate) mod series;
 mod task;
 mod time_log;
-mod unimplemented;
 mod user;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use focusflow_mesh::server::MeshBuilder;
 use focusflow_proto::internal::v1::credential_service_server::CredentialServiceServer;
 use focusflow_proto::internal::v1::history_service_server::HistoryServiceServer;
 use focusflow_proto::internal::v1::report_store_service_server::ReportStoreServiceServer;
+use focusflow_proto::v1::calendar_service_server::CalendarServiceServer;
 use focusflow_proto::v1::category_service_server::CategoryServiceServer;
 use focusflow_proto::v1::change_service_server::ChangeServiceServer;
 use focusflow_proto::v1::export_service_server::ExportServiceServer;
@@ -38,7 +40,6 @@ use tonic::Request;
 use uuid::Uuid;
 
 pub(crate) use self::error::Error;
-use self::unimplemented::Unimplemented;
 use crate::clock::TimeAndIds;
 use crate::domain::category::Category;
 use crate::domain::user::User;
@@ -72,7 +73,8 @@ pub(crate) fn add_to(
         .add_service(imports.max_decoding_message_size(import::MESSAGE_BYTES_MAX))
         .add_service(CredentialServiceServer::new(credential::Credentials::new(store)))
         .add_service(HistoryServiceServer::new(history::History::new(store)))
-        .add_service(ExportServiceServer::new(Unimplemented))
+        .add_service(ExportServiceServer::new(export::Exports::new(store)))
+        .add_service(CalendarServiceServer::new(calendar::Calendars::new(store)))
         .add_service(NotificationServiceServer::new(notification::Notifications::new(store, sends_mail)))
 }
 

@@ -6,9 +6,11 @@
 //! lock, and each connection is for one person.
 
 pub mod api_tokens;
+pub mod calendar_feeds;
 pub mod categories;
 pub mod changes;
 mod connection;
+pub mod documents;
 pub mod due;
 pub mod habit_reminders;
 pub mod habits;

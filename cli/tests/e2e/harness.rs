@@ -165,8 +165,13 @@ impl FocusFlow {
     }
 
     pub(crate) async fn try_import(&self, person: &Person, file: &Path) -> Output {
+        self.command(person, &["import", "--json", "renzo"], file).await
+    }
+
+    /// `focusflow` with these arguments and a file, for a person.
+    pub(crate) async fn command(&self, person: &Person, arguments: &[&str], file: &Path) -> Output {
         Command::new(BINARY)
-            .args(["import", "--json", "renzo"])
+            .args(arguments)
             .arg(file)
             .env("FOCUSFLOW_URL", self.url())
             .env("FOCUSFLOW_TOKEN", &person.access_token)

@@ -11,3 +11,4 @@ mod inside;
 mod shutdown;
 mod strangers;
 mod tour;
+mod transfer;

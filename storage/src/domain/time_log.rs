@@ -193,6 +193,19 @@ impl Timetable {
         Some(interval)
     }
 
+    /// Takes `wanted`, or what the policy leaves of it; `None` if that is nothing.
+    pub fn fit(&mut self, wanted: Interval, policy: OverlapPolicy) -> Option<Interval> {
+        let before = self.taken.range(..wanted.start).next_back();
+        let occupied: Vec<Occupied> = before
+            .into_iter()
+            .chain(self.taken.range(wanted.start..wanted.end))
+            .map(|(&start, &end)| Occupied { id: Uuid::nil(), start, end: Some(end) })
+            .collect();
+        let interval = fit(wanted, &occupied, policy).ok()?;
+        self.take(interval.start, interval.end);
+        Some(interval)
+    }
+
     fn take(&mut self, mut start: DateTime<Utc>, mut end: DateTime<Utc>) {
         if let Some((&before_start, &before_end)) = self.taken.range(..=start).next_back()
             && before_end >= start
@@ -279,6 +292,15 @@ mod tests {
         assert_eq!(timetable.place(at(0), TimeDelta::minutes(10)), Some(interval(20, 30)));
         assert_eq!(timetable.place(at(40), length), Some(interval(80, 100)));
         assert_eq!(timetable.taken.len(), 1, "what touches is merged");
+    }
+
+    #[test]
+    fn a_timetable_gives_what_is_free_and_takes_it() {
+        let mut timetable = Timetable::of([occupied(1, 30, Some(60))], at(0));
+        assert_eq!(timetable.fit(interval(20, 40), OverlapPolicy::Refuse), None);
+        assert_eq!(timetable.fit(interval(60, 70), OverlapPolicy::Refuse), Some(interval(60, 70)));
+        assert_eq!(timetable.fit(interval(20, 90), OverlapPolicy::Trim), Some(interval(70, 90)));
+        assert_eq!(timetable.fit(interval(40, 80), OverlapPolicy::Trim), None);
     }
 
     #[test]

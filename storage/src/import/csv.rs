@@ -162,6 +162,15 @@ fn count_line_breaks(bytes: &[u8]) -> u64 {
     bytes.split(|byte| *byte == b'\n').skip(1).count() as u64
 }
 
+/// Reads one row, for the tests of formats.
+#[cfg(test)]
+pub(super) fn with_fields<T>(row: &str, work: impl FnOnce(Fields<'_>) -> T) -> T {
+    let mut reader = RowReader::default();
+    let line = format!("{row}\n");
+    let mut input = line.as_bytes();
+    work(reader.next_row(&mut input).unwrap().fields.unwrap())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,26 +3,21 @@
 //! `X.words,word_cnt,description,DONE,date,estimate,actual`; `NA` is absent; one pomodoro is 25 minutes. The log knows
 //! the day of a task and not its hour, so a day's work is laid back to back from the start of the person's hours.
 
-use std::collections::HashMap;
-
 use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc};
-use sha2::{Digest, Sha256};
 
 use super::csv::Fields;
+use super::row::{RowError, problem, quote};
 use crate::clock::TimeAndIds;
 use crate::domain::day::DayRule;
 use crate::domain::task::{EstimatedMinutes, Status, Tags, Task};
 use crate::domain::text::{Notes, TaskTitle};
 use crate::domain::time_log::{Interval, TimeLog, Timetable};
 use crate::domain::user::WorkingHours;
-use crate::sql::imports::RowKey;
 
 const COLUMNS: [&str; 7] = ["X.words", "word_cnt", "description", "DONE", "date", "estimate", "actual"];
 const ABSENT: &str = "NA";
 const MINUTES_PER_POMODORO: f64 = 25.0;
 const MICROS_PER_MINUTE: f64 = 60_000_000.0;
-/// Values longer than this are cut where errors quote them.
-const QUOTE_LENGTH_MAX: usize = 50;
 
 /// A planned task.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,17 +36,6 @@ pub struct PlannedTask {
     pub actual: TimeDelta,
 }
 
-/// Why a row or the file cannot be read, naming the column.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("{0}")]
-pub struct RowError(String);
-
-/// Tells rows apart, also those that are equal: by how many equals came before.
-#[derive(Debug, Default)]
-pub struct RowKeys {
-    seen: HashMap<RowKey, u32>,
-}
-
 /// Where a person's imported days go.
 #[derive(Clone, Copy, Debug)]
 pub struct Calendar<'a> {
@@ -66,13 +50,13 @@ pub fn check_header(fields: Fields<'_>) -> Result<(), RowError> {
     if fields.iter().eq(COLUMNS.iter().map(|column| column.as_bytes())) {
         return Ok(());
     }
-    Err(RowError(format!("the file must begin with the columns {}", COLUMNS.join(","))))
+    Err(RowError::new(format!("the file must begin with the columns {}", COLUMNS.join(","))))
 }
 
 /// Reads a row.
 pub fn parse(fields: Fields<'_>) -> Result<PlannedTask, RowError> {
     if fields.count() != COLUMNS.len() {
-        return Err(RowError(format!("the row must have {} columns, not {}", COLUMNS.len(), fields.count())));
+        return Err(RowError::new(format!("the row must have {} columns, not {}", COLUMNS.len(), fields.count())));
     }
     let mut texts = [""; COLUMNS.len()];
     for ((text, field), column) in texts.iter_mut().zip(fields.iter()).zip(COLUMNS) {
@@ -155,36 +139,6 @@ fn pomodoros(column: &str, text: &str) -> Result<f64, RowError> {
     Ok(number)
 }
 
-fn problem(column: &str, description: impl std::fmt::Display) -> RowError {
-    RowError(format!("{column}: {description}"))
-}
-
-fn quote(text: &str) -> String {
-    text.chars().take(QUOTE_LENGTH_MAX).collect()
-}
-
-impl RowKeys {
-    /// The key of the file's next row.
-    pub fn next(&mut self, fields: Fields<'_>) -> RowKey {
-        let mut content = Sha256::new();
-        for field in fields.iter() {
-            content.update((field.len() as u64).to_be_bytes());
-            content.update(field);
-        }
-        let content = shorten(content);
-        let equals_before = self.seen.entry(content).and_modify(|count| *count += 1).or_default();
-        let mut key = Sha256::new();
-        key.update(content);
-        key.update(equals_before.to_be_bytes());
-        shorten(key)
-    }
-}
-
-fn shorten(hash: Sha256) -> RowKey {
-    let hash = hash.finalize();
-    std::array::from_fn(|index| hash[index])
-}
-
 impl Calendar<'_> {
     /// When the day's work starts.
     pub fn start_of_work(&self, day: NaiveDate) -> DateTime<Utc> {
@@ -238,14 +192,7 @@ mod tests {
 
     use super::*;
     use crate::clock::ManualClock;
-    use crate::import::csv::RowReader;
-
-    fn with_fields<T>(row: &str, work: impl FnOnce(Fields<'_>) -> T) -> T {
-        let mut reader = RowReader::default();
-        let line = format!("{row}\n");
-        let mut input = line.as_bytes();
-        work(reader.next_row(&mut input).unwrap().fields.unwrap())
-    }
+    use crate::import::csv::with_fields;
 
     fn row(text: &str) -> Result<PlannedTask, RowError> {
         with_fields(text, parse)
@@ -304,17 +251,6 @@ mod tests {
     fn the_header_names_the_columns() {
         assert!(with_fields(&COLUMNS.join(","), check_header).is_ok());
         assert!(with_fields("a,b,c", check_header).is_err());
-    }
-
-    #[test]
-    fn equal_rows_have_keys_of_their_own_that_are_the_same_in_the_next_import() {
-        let mut first = RowKeys::default();
-        let keys: Vec<RowKey> = ["a,b", "a,b", "ab,", "a,b"].map(|row| with_fields(row, |row| first.next(row))).into();
-        let distinct: std::collections::HashSet<_> = keys.iter().collect();
-        assert_eq!(distinct.len(), 4);
-        let mut second = RowKeys::default();
-        assert_eq!(with_fields("a,b", |row| second.next(row)), keys[0]);
-        assert_eq!(with_fields("a,b", |row| second.next(row)), keys[1]);
     }
 
     #[test]

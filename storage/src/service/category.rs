@@ -16,7 +16,7 @@ use crate::domain::text::{CategoryName, Color, Icon};
 use crate::sql::{Connection, Write, categories, habits, is_unique_violation, tasks};
 
 /// A list of categories has no pages, so it has an end.
-const CATEGORIES_MAX: i64 = 500;
+pub(super) const CATEGORIES_MAX: i64 = 500;
 /// How many tasks of a deleted category are written at a time.
 const TASKS_PER_WRITE: i64 = 500;
 

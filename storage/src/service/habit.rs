@@ -27,7 +27,7 @@ use crate::reminders;
 use crate::sql::{Connection, Write, habits, users};
 
 /// A list of habits has no pages, so it has an end.
-const HABITS_MAX: i64 = 200;
+pub(super) const HABITS_MAX: i64 = 200;
 
 /// Implements `HabitService`.
 #[derive(Debug)]

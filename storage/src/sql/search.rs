@@ -32,6 +32,20 @@ pub(super) async fn put_notes(connection: &mut Connection, user_id: Uuid, logs: 
     put(connection, user_id, &documents).await
 }
 
+/// Makes tasks findable by what an import has written: ids, titles and descriptions of tasks, and ids, tasks and notes
+/// of time logs.
+pub(super) async fn put_texts(
+    connection: &mut Connection,
+    user_id: Uuid,
+    tasks: &[(Uuid, &str, &str)],
+    notes: &[(Uuid, Option<Uuid>, &str)],
+) -> sqlx::Result<()> {
+    let tasks = tasks.iter().map(|(id, title, description)| Document::new(*id, title, description));
+    let notes = notes.iter().filter_map(|(id, task_id, notes)| Document::of_notes(*id, *task_id, notes));
+    let documents: Vec<Document> = tasks.chain(notes).collect();
+    put(connection, user_id, &documents).await
+}
+
 /// Makes tasks findable by what a time log says now, and not by what it said before.
 pub(super) async fn replace_notes(connection: &mut Connection, user_id: Uuid, log: &TimeLog) -> sqlx::Result<()> {
     if Document::of_time_log(log).is_some() {

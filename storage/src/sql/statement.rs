@@ -99,6 +99,11 @@ impl Text {
     pub const fn new(sqlite: &'static str, postgres: &'static str) -> Self {
         Self { sqlite: Cow::Borrowed(sqlite), postgres: Cow::Borrowed(postgres) }
     }
+
+    /// The same for texts that are put together at run time.
+    pub fn owned(sqlite: String, postgres: String) -> Self {
+        Self { sqlite: Cow::Owned(sqlite), postgres: Cow::Owned(postgres) }
+    }
 }
 
 impl From<&'static str> for Text {

@@ -1,3 +1,7 @@
+mod loop_tracker;
+mod todoist;
+mod toggl;
+
 use std::fmt::Write as _;
 
 use chrono::TimeDelta;
@@ -18,21 +22,26 @@ const HEADER: &str = "\"X.words\",\"word_cnt\",\"description\",\"DONE\",\"date\"
 
 /// What an import answered, all in all.
 #[derive(Debug)]
-struct Summary {
+pub(crate) struct Summary {
     progress: ImportProgress,
-    errors: Vec<(i32, String)>,
+    pub(crate) errors: Vec<(i32, String)>,
+    notices: Vec<(i32, String)>,
     answers: usize,
 }
 
 impl Summary {
     /// Imported, known, skipped.
-    fn counts(&self) -> (i32, i32, i32) {
+    pub(crate) fn counts(&self) -> (i32, i32, i32) {
         (self.progress.rows_imported, self.progress.rows_known, self.progress.rows_skipped)
     }
 }
 
 fn source(format: Format) -> ImportRequest {
-    ImportRequest { part: Some(Part::Source(ImportSource { format: format.into() })) }
+    source_with(ImportSource { format: format.into(), ..ImportSource::default() })
+}
+
+fn source_with(source: ImportSource) -> ImportRequest {
+    ImportRequest { part: Some(Part::Source(source)) }
 }
 
 fn piece(data: &[u8]) -> ImportRequest {
@@ -41,12 +50,14 @@ fn piece(data: &[u8]) -> ImportRequest {
 
 async fn send(person: &Person, messages: Vec<ImportRequest>) -> Result<Summary, Status> {
     let mut stream = person.imports().import(tokio_stream::iter(messages)).await?.into_inner();
-    let mut summary = Summary { progress: ImportProgress::default(), errors: Vec::new(), answers: 0 };
+    let mut summary =
+        Summary { progress: ImportProgress::default(), errors: Vec::new(), notices: Vec::new(), answers: 0 };
     let mut is_done = false;
-    while let Some(ImportResponse { progress, errors, done }) = stream.message().await? {
+    while let Some(ImportResponse { progress, errors, done, notices }) = stream.message().await? {
         assert!(!is_done, "the summary is the last answer");
         summary.progress = progress.unwrap();
         summary.errors.extend(errors.into_iter().map(|error| (error.line, error.message)));
+        summary.notices.extend(notices.into_iter().map(|notice| (notice.line, notice.message)));
         summary.answers += 1;
         is_done = done;
     }
@@ -63,16 +74,22 @@ async fn import_in_pieces(person: &Person, file: &str, piece_length: usize) -> S
     summary
 }
 
+/// Sends a whole file.
+pub(crate) async fn import_file(person: &Person, source: ImportSource, file: &[u8]) -> Result<Summary, Status> {
+    let pieces = file.chunks(64 * 1024).map(piece);
+    send(person, std::iter::once(source_with(source)).chain(pieces).collect()).await
+}
+
 async fn import(person: &Person, rows: &str) -> Summary {
     import_in_pieces(person, &format!("{HEADER}{rows}"), 64 * 1024).await
 }
 
-async fn tasks(person: &Person) -> Vec<Task> {
-    let request = ListTasksRequest { page_size: 1000, ..ListTasksRequest::default() };
+pub(crate) async fn tasks(person: &Person) -> Vec<Task> {
+    let request = ListTasksRequest { page_size: 1000, show_series: true, ..ListTasksRequest::default() };
     person.list_tasks(request).await.unwrap().tasks
 }
 
-async fn logs(person: &Person) -> Vec<TimeLog> {
+pub(crate) async fn logs(person: &Person) -> Vec<TimeLog> {
     let request = ListTimeLogsRequest { page_size: 1000, ..ListTimeLogsRequest::default() };
     let mut logs = person.time_logs().list_time_logs(request).await.unwrap().into_inner().time_logs;
     logs.reverse();
@@ -299,7 +316,16 @@ async fn what_is_no_such_file_is_refused(#[values(Sqlite, Postgres)] on: Backend
     assert_eq!(refused(vec![]).await, "source");
     assert_eq!(refused(vec![piece(b"a")]).await, "source");
     assert_eq!(refused(vec![source(Format::Unspecified)]).await, "source.format");
-    assert_eq!(refused(vec![source(Format::Todoist)]).await, "source.format");
+    assert_eq!(refused(vec![source(Format::Todoist)]).await, "data");
+    assert_eq!(refused(vec![source(Format::Toggl), piece(b"a,b,c\n1,2,3\n")]).await, "data");
+    assert_eq!(refused(vec![source(Format::Focusflow), piece(b"{\"tasks\":[{}]}")]).await, "data");
+    let format = Format::Toggl.into();
+    let mars = ImportSource { format, time_zone: "Mars/Olympus".into(), ..ImportSource::default() };
+    assert_eq!(refused(vec![source_with(mars)]).await, "source.time_zone");
+    let long = ImportSource { format, project: "x".repeat(101), ..ImportSource::default() };
+    assert_eq!(refused(vec![source_with(long)]).await, "source.project");
+    let policy = ImportSource { format, overlap_policy: 9, ..ImportSource::default() };
+    assert_eq!(refused(vec![source_with(policy)]).await, "source.overlap_policy");
     assert_eq!(refused(vec![source(Format::Renzo)]).await, "data");
     assert_eq!(refused(vec![source(Format::Renzo), piece(b"a,b,c\n1,2,3\n")]).await, "data");
     assert_eq!(refused(vec![source(Format::Renzo), source(Format::Renzo)]).await, "data");

@@ -23,8 +23,10 @@ use focusflow_proto::internal::v1 as internal;
 use focusflow_proto::internal::v1::credential_service_client::CredentialServiceClient;
 use focusflow_proto::internal::v1::history_service_client::HistoryServiceClient;
 use focusflow_proto::v1;
+use focusflow_proto::v1::calendar_service_client::CalendarServiceClient;
 use focusflow_proto::v1::category_service_client::CategoryServiceClient;
 use focusflow_proto::v1::change_service_client::ChangeServiceClient;
+use focusflow_proto::v1::export_service_client::ExportServiceClient;
 use focusflow_proto::v1::habit_service_client::HabitServiceClient;
 use focusflow_proto::v1::import_service_client::ImportServiceClient;
 use focusflow_proto::v1::notification_service_client::NotificationServiceClient;
@@ -292,6 +294,14 @@ impl Person {
 
     pub(crate) fn imports(&self) -> ImportServiceClient<Client> {
         ImportServiceClient::new(self.channel.clone())
+    }
+
+    pub(crate) fn exports(&self) -> ExportServiceClient<Client> {
+        ExportServiceClient::new(self.channel.clone()).max_decoding_message_size(usize::MAX)
+    }
+
+    pub(crate) fn calendars(&self) -> CalendarServiceClient<Client> {
+        CalendarServiceClient::new(self.channel.clone())
     }
 
     pub(crate) async fn create_task(&self, task: v1::Task) -> Result<v1::Task, Status> {
