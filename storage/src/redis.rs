@@ -1,9 +1,9 @@
 //! The connection to Redis: never waited for, never relied on.
 //!
 //! Commands fail at once while Redis is away, and within [`COMMAND_TIMEOUT`] when it hangs. What is kept there belongs
-//! to one run of the server: every script carries the server's `run_id` in its text and is called by its hash, which a
-//! server that was restarted does not know. So nothing that a server kept from an earlier run, on disk or in a
-//! replica, is ever taken for what this run was told, and no command reaches a server that was not greeted.
+//! to one run of the server: every script carries the server's `run_id` in its text, marks values with it, and is called
+//! by its hash, which a server that was restarted does not know. So nothing that a server kept from an earlier run, on
+//! disk or in a replica, is ever taken for what this run was told, and no command reaches a server that was not greeted.
 
 mod script;
 mod supervise;

@@ -54,12 +54,13 @@ impl Shared {
 
     pub(super) async fn fill<T: Cached>(&self, ticket: &Ticket, value: &T) {
         let Ticket { key, mark, epoch } = *ticket;
-        let mut bytes = format!("V{epoch}:").into_bytes();
-        if serde_json::to_writer(&mut bytes, value).is_err() {
-            return;
-        }
-        let arguments: Vec<Value> =
-            vec![loading(mark).into(), Value::Bytes(bytes.into()), milliseconds(VALUE_LIFETIME).into()];
+        let Ok(bytes) = serde_json::to_vec(value) else { return };
+        let arguments: Vec<Value> = vec![
+            loading(mark).into(),
+            Value::Bytes(bytes.into()),
+            milliseconds(VALUE_LIFETIME).into(),
+            epoch.to_string().into(),
+        ];
         if let Err(error) = self.redis.run(Script::Fill, name(key), arguments).await {
             failed(key, &error);
         }

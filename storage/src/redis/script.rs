@@ -2,8 +2,8 @@
 //!
 //! A key holds one of three things, told apart by its first byte:
 //!
-//! * `V<epoch>:<bytes>`, a value, and the epoch in which it may be used;
-//! * `L<token>`, the mark of a reader who is loading the value from the database;
+//! * `V<run>:<epoch>:<bytes>`, a value, the run of the server that was told it, and the epoch in which it may be used;
+//! * `L<token><run>`, the mark of a reader who is loading the value from the database;
 //! * `H<token>`, the mark of a writer who is about to commit.
 
 /// What can be run.
@@ -11,7 +11,7 @@
 pub(crate) enum Script {
     /// Key; mark, its lifetime in ms, epoch. Answers the value's bytes, or 1 where the mark was set, or nothing.
     Read,
-    /// Key; mark, value, its lifetime in ms. Sets the value where the mark still is. Answers how many were set.
+    /// Key; mark, value, its lifetime in ms, epoch. Sets the value where the mark still is. Answers how many were set.
     Fill,
     /// Keys; mark, its lifetime in ms. Marks them.
     Hold,
@@ -28,7 +28,7 @@ impl Script {
 
     /// The script's text for one run of the server.
     pub(super) fn text(self, run_id: &str) -> String {
-        format!("-- focusflow, for server run {run_id}{}", self.body())
+        format!("local run = '{run_id}'{}", self.body())
     }
 
     const fn body(self) -> &'static str {
@@ -38,17 +38,17 @@ impl Script {
                 local held = redis.call('GET', KEYS[1])
                 if held then
                   local kind = string.sub(held, 1, 1)
-                  local tag = 'V' .. ARGV[3] .. ':'
+                  local tag = 'V' .. run .. ':' .. ARGV[3] .. ':'
                   if string.sub(held, 1, #tag) == tag then return string.sub(held, #tag + 1) end
                   if kind ~= 'V' then return false end
                 end
-                redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+                redis.call('SET', KEYS[1], ARGV[1] .. run, 'PX', ARGV[2])
                 return 1"
             }
             Self::Fill => {
                 "
-                if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-                redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+                if redis.call('GET', KEYS[1]) ~= ARGV[1] .. run then return 0 end
+                redis.call('SET', KEYS[1], 'V' .. run .. ':' .. ARGV[4] .. ':' .. ARGV[2], 'PX', ARGV[3])
                 return 1"
             }
             Self::Hold => {
