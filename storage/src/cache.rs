@@ -30,6 +30,7 @@ pub(crate) use self::trust::{Answer, Epoch, Epochs};
 use crate::domain::category::Category;
 use crate::domain::change::Resource;
 use crate::domain::user::User;
+use crate::sql::Transaction;
 
 /// How long a reader may take to load a value; until then others load it for themselves.
 const LOAD_TIME_MAX: std::time::Duration = std::time::Duration::from_secs(2);
@@ -75,7 +76,7 @@ pub(crate) trait Cached: Clone + Debug + Serialize + DeserializeOwned + Send + S
 /// The marks of one writer on what it changes.
 #[derive(Debug)]
 #[must_use = "what is held must be released after the commit, before it is acknowledged"]
-pub(crate) struct Hold {
+struct Hold {
     cache: Cache,
     keys: Vec<Key>,
     mark: Mark,
@@ -144,7 +145,7 @@ impl Cache {
 
     /// Marks what is about to be written. Whoever writes a key excludes other writers of it, by a lock in the
     /// database that lasts from here to the commit.
-    pub(crate) async fn hold(&self, keys: Vec<Key>) -> Hold {
+    async fn hold(&self, keys: Vec<Key>) -> Hold {
         let hold = Hold { cache: self.clone(), keys, mark: new_mark() };
         if !hold.keys.is_empty() {
             match self {
@@ -154,6 +155,15 @@ impl Cache {
             }
         }
         hold
+    }
+
+    /// Commits what makes the values of `outdated` so.
+    pub(crate) async fn commit(&self, transaction: Transaction, outdated: Vec<Key>) -> sqlx::Result<()> {
+        let hold = self.hold(outdated).await;
+        let committed = transaction.commit().await;
+        // Also when it failed: it may have reached the database all the same.
+        hold.release().await;
+        committed
     }
 
     async fn read<T: Cached>(&self, key: Key) -> Found<T> {
@@ -176,7 +186,7 @@ impl Cache {
 impl Hold {
     /// Removes what readers may have kept, whether the commit succeeded or not. Once this returns, nobody finds what
     /// was there before the commit.
-    pub(crate) async fn release(self) {
+    async fn release(self) {
         if self.keys.is_empty() {
             return;
         }
@@ -189,6 +199,11 @@ impl Hold {
 }
 
 impl Key {
+    /// All that is kept of a person.
+    pub(crate) fn all_of(user_id: Uuid) -> Vec<Self> {
+        [Kind::User, Kind::Categories].map(|kind| Self { kind, id: user_id }).to_vec()
+    }
+
     /// What a change of `resource` makes outdated.
     pub(crate) fn outdated_by(resource: Resource, user_id: Uuid) -> Option<Self> {
         let kind = match resource {

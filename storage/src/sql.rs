@@ -356,11 +356,7 @@ impl Write {
     async fn finish(mut self) -> sqlx::Result<i64> {
         let first = self.last_number + 1;
         let last = changes::append(&mut self.transaction, self.user_id, first, self.now, &self.changes).await?;
-        let hold = self.cache.hold(self.outdated).await;
-        let committed = self.transaction.commit().await;
-        // Also when it failed: it may have reached the database all the same.
-        hold.release().await;
-        committed?;
+        self.cache.commit(self.transaction, self.outdated).await?;
         self.relay.announce(Announcement { user_id: self.user_id, last_number: last });
         Ok(last)
     }

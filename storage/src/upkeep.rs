@@ -10,6 +10,7 @@ use tokio::time::error::Elapsed;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use uuid::Uuid;
 
+use crate::cache::Key;
 use crate::domain::task::TRASH_RETENTION;
 use crate::domain::user::END_GRACE;
 use crate::service::Store;
@@ -38,7 +39,7 @@ pub(crate) async fn watch_health(database: Database, health: Health) {
         for (pool, connections) in database.connections_active() {
             metrics::gauge!("database_connections_active", "pool" => pool).set(connections);
         }
-        primary.tell(timeout(CHECK_TIMEOUT, database.check()).await);
+        primary.tell(&timeout(CHECK_TIMEOUT, database.check()).await);
         let result = match timeout(CHECK_TIMEOUT, database.check_replica()).await {
             Ok(None) => continue,
             Ok(Some(result)) => Ok(result),
@@ -46,7 +47,7 @@ pub(crate) async fn watch_health(database: Database, health: Health) {
         };
         // Reports go to the primary meanwhile.
         let new = || Watched::new(&health, "database_replica", Requirement::Optional);
-        replica.get_or_insert_with(new).tell(result);
+        replica.get_or_insert_with(new).tell(&result);
     }
 }
 
@@ -62,7 +63,7 @@ impl Watched {
         Self { name, component: health.component(name, requirement), works: None }
     }
 
-    fn tell(&mut self, result: Result<sqlx::Result<()>, Elapsed>) {
+    fn tell(&mut self, result: &Result<sqlx::Result<()>, Elapsed>) {
         let works = matches!(result, Ok(Ok(())));
         if self.works.replace(works) == Some(works) {
             return;
@@ -168,7 +169,7 @@ async fn purge(store: &Store) -> sqlx::Result<u64> {
             let mut transaction = store.database.begin(user_id).await?;
             // Who has signed in since the page was read stays.
             accounts += u64::from(users::purge(&mut transaction, user_id, before).await?);
-            transaction.commit().await?;
+            store.database.cache().commit(transaction, Key::all_of(user_id)).await?;
         }
     }
 }

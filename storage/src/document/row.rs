@@ -209,7 +209,7 @@ mod tests {
 
     const LOG: &str = r#"{"id":"01890a5d-ac96-774b-bcce-b302099a8057","taskId":null,
         "startTime":"2026-01-01T10:00:00.25Z","endTime":"2026-01-01T11:00:00Z","notes":"n","manual":true,
-        "createTime":"2026-01-01T10:00:00Z","updateTime":"2026-01-01T10:00:00Z"}"#;
+        "forgotten":false,"createTime":"2026-01-01T10:00:00Z","updateTime":"2026-01-01T10:00:00Z"}"#;
 
     fn with(key: &str, value: &str) -> String {
         let mut object: Map<String, Json> = serde_json::from_str(LOG).unwrap();

@@ -56,7 +56,7 @@ const LENGTHS: [(&str, usize); 12] = [
     ("taskRevisions", 2),
     ("notificationSettings", 1),
     ("habitReminders", 1),
-    ("notifications", 1),
+    ("notifications", 4),
 ];
 
 fn rows() -> i32 {
@@ -124,8 +124,7 @@ async fn add_notification(person: &Person) {
     let habit_reminders = Some(HabitReminders { habit_id: habit.id, reminders });
     person.notifications().set_habit_reminders(SetHabitRemindersRequest { habit_reminders }).await.unwrap();
     let settings = Some(NotificationSettings { digest: true, ..NotificationSettings::default() });
-    let request =
-        UpdateNotificationSettingsRequest { notification_settings: settings, update_mask: update_mask(&["digest"]) };
+    let request = UpdateNotificationSettingsRequest { settings, update_mask: update_mask(&["digest"]) };
     person.notifications().update_notification_settings(request).await.unwrap();
 }
 

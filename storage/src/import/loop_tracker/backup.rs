@@ -196,6 +196,7 @@ fn broken(error: sqlx::Error) -> Unusable {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::import::loop_tracker::Found::{Entry, Habit, Unreadable};
 
     async fn backup(statements: &str) -> tempfile::NamedTempFile {
         let file = tempfile::NamedTempFile::new().unwrap();
@@ -229,7 +230,6 @@ mod tests {
         )
         .await;
         let found = found(&file).await.unwrap();
-        use Found::{Entry, Habit, Unreadable};
         let [Habit(read), Habit(run), Entry(ran), Entry(skipped), Unreadable { .. }] = found.as_slice() else {
             panic!("{found:?}")
         };
@@ -251,7 +251,7 @@ mod tests {
         )
         .await;
         let found = found(&file).await.unwrap();
-        let [Found::Habit(habit), Found::Entry(entry)] = found.as_slice() else { panic!("{found:?}") };
+        let [Habit(habit), Entry(entry)] = found.as_slice() else { panic!("{found:?}") };
         assert_eq!((habit.target.count, habit.description.as_str()), (5, "How far?\n\nUnit: km"));
         assert_eq!((entry.count, entry.notes.as_str()), (6, "5.5 km\nwet"));
     }

@@ -115,6 +115,7 @@ fn kind(method: &MethodDescriptor, field: &IdField) -> &'static str {
         ("id", "NotificationService", "DeletePushSubscription") => "push_subscription",
         ("id", "NotificationService", _) => "notification",
         ("id", "ReportService", _) => "report",
+        ("id", "CalendarService", _) => "calendar_feed",
         _ => panic!("say what {} of {} names", field.0.join("."), method.full_name()),
     }
 }
@@ -128,6 +129,7 @@ async fn belongings(person: &Person) -> Belongings {
     let mut belongings =
         Belongings::from([("task", task), ("occurrence", occurrence), ("time_log", time_log), ("category", category)]);
     for (kind, rpc, body) in [
+        ("calendar_feed", "CalendarService/CreateCalendarFeed", json!({"calendarFeed": {"name": "Mine"}})),
         ("habit", "HabitService/CreateHabit", json!({"habit": {"name": "Read", "targetCount": 1}})),
         (
             "notification",
