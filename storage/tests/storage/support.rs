@@ -154,7 +154,6 @@ impl Machine {
             database: self.database.config(),
             mail: self.mail.clone(),
             redis: redis.map(|redis| redis.url().parse().unwrap()),
-            mail: None,
         }
     }
 }
