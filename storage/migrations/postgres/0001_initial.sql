@@ -106,7 +106,8 @@ END
 $$;
 REVOKE ALL ON FUNCTION focusflow.protect(regclass, name, boolean) FROM PUBLIC;
 
--- Makes a function one that the service may call and that sees the rows of all people. It must answer ids only.
+-- Makes a function one that the service may call and that sees the rows of all people. It must answer ids, numbers and
+-- times only: nothing that people wrote.
 CREATE FUNCTION focusflow.publish(lookup regprocedure) RETURNS void
 LANGUAGE plpgsql
 AS $$

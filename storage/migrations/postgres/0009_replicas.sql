@@ -17,8 +17,7 @@ CREATE TABLE cache_epoch (
     epoch bigint NOT NULL,
     closed_until timestamptz NOT NULL
 );
-REVOKE ALL ON cache_epoch FROM PUBLIC;
+SELECT focusflow.hide('cache_epoch');
 GRANT SELECT, UPDATE ON cache_epoch TO focusflow_app;
-ALTER TABLE cache_epoch ENABLE ROW LEVEL SECURITY;
 CREATE POLICY app ON cache_epoch TO focusflow_app USING (true) WITH CHECK (true);
 INSERT INTO cache_epoch (epoch, closed_until) VALUES (0, '-infinity');

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::support::{Postgres, TestDatabase};
 
 /// What belongs to nobody.
-const SHARED_TABLES: [&str; 2] = ["_sqlx_migrations", "settings"];
+const SHARED_TABLES: [&str; 3] = ["_sqlx_migrations", "cache_epoch", "settings"];
 const INSUFFICIENT_PRIVILEGE: &str = "42501";
 const FOREIGN_KEY_VIOLATION: &str = "23503";
 
@@ -118,19 +118,23 @@ async fn the_service_owns_nothing_and_is_nobody_else() {
 }
 
 #[tokio::test]
-async fn what_looks_across_people_answers_ids_and_is_for_the_service_only() {
+async fn what_looks_across_people_answers_nothing_they_wrote_and_is_for_the_service_only() {
     let mut owner = database().await.connect_as(None).await;
     let functions = owner.fetch_all(
-        "SELECT oid::regprocedure::text, prorettype = 'uuid'::regtype,
+        "SELECT oid::regprocedure::text,
+             (CASE prorettype WHEN 'record'::regtype THEN ARRAY(
+                  SELECT type FROM unnest(proallargtypes, proargmodes) AS argument (type, mode) WHERE mode <> 'i'
+              ) ELSE ARRAY[prorettype] END)
+                  <@ ARRAY['uuid'::regtype, 'bigint'::regtype, 'timestamptz'::regtype]::oid[],
              coalesce('search_path=public, pg_temp' = ANY (proconfig), false),
-             provolatile <> 'v', pg_get_userbyid(proowner)::text
+             provolatile <> 'v' OR proname LIKE 'claim\\_%', pg_get_userbyid(proowner)::text
          FROM pg_proc WHERE prosecdef AND pronamespace NOT IN ('pg_catalog'::regnamespace)",
     );
     let functions = functions.await.unwrap();
     assert!(functions.len() >= 4);
     for function in functions {
         let name: String = function.get(0);
-        assert!(function.get::<bool, _>(1), "{name} answers more than ids");
+        assert!(function.get::<bool, _>(1), "{name} answers more than ids, numbers and times");
         assert!(function.get::<bool, _>(2), "{name} can be made to look elsewhere");
         assert!(function.get::<bool, _>(3), "{name} may write");
         assert_eq!(function.get::<String, _>(4), "focusflow_lookup", "{name}");
@@ -147,6 +151,12 @@ async fn what_looks_across_people_answers_ids_and_is_for_the_service_only() {
          AND has_table_privilege('focusflow_lookup', oid, 'INSERT, UPDATE, DELETE, TRUNCATE')",
     );
     assert_eq!(writable.await, [""; 0]);
+    let written = texts(
+        &mut owner,
+        "SELECT DISTINCT column_name::text FROM information_schema.column_privileges
+         WHERE grantee = 'focusflow_lookup' AND privilege_type <> 'SELECT'",
+    );
+    assert_eq!(written.await, ["claim_time"], "work is claimed, and nothing else is written");
 }
 
 /// One row of each person's in every table, whatever the table holds: checks and references are put aside for it.
