@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use crate::harness::BINARY;
 
@@ -17,10 +18,14 @@ fn the_tour_works_on_postgresql_too() {
     take_the_tour(Some(&url));
 }
 
+/// A tour installs the folder's node_modules anew, so there is one at a time.
+static TOUR: Mutex<()> = Mutex::new(());
+
 /// The tour without the blocks that need grpcurl, which needs Go; `make conformance` runs those too.
 fn take_the_tour(database_url: Option<&str>) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     assert!(root.join("node_modules/.bin/buf").exists(), "run `npm ci` in the root folder first, as `make test` does");
+    let _alone = TOUR.lock().unwrap_or_else(PoisonError::into_inner);
     let home = tempfile::tempdir().unwrap();
     let csv = home.path().join("log.csv");
     std::fs::write(&csv, a_log()).unwrap();

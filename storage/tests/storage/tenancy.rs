@@ -363,8 +363,8 @@ async fn a_persons_read_leaves_nothing_to_the_next_statement_of_its_connection()
     for round in 0..20 {
         let (person, process) = match round % 3 {
             0 => person_of(&mut database.read(ALICE).await.unwrap()).await,
-            1 => person_of(&mut *database.snapshot(ALICE).await.unwrap()).await,
-            _ => person_of(&mut *database.begin(ALICE).await.unwrap()).await,
+            1 => person_of(&mut database.snapshot(ALICE).await.unwrap()).await,
+            _ => person_of(&mut database.begin(ALICE).await.unwrap()).await,
         };
         assert_eq!(person, Some(ALICE.to_string()));
         processes.insert(process);

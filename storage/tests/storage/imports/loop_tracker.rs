@@ -31,7 +31,7 @@ fn archive(files: &[(&str, &str)]) -> Vec<u8> {
     writer.finish().unwrap().into_inner()
 }
 
-fn files<'a>(read: &'a str) -> [(&'static str, &'a str); 3] {
+fn files(read: &str) -> [(&'static str, &str); 3] {
     [("Habits.csv", HABITS), ("001 Read/Checkmarks.csv", read), ("002 Run/Checkmarks.csv", RUN)]
 }
 
