@@ -85,11 +85,14 @@ impl Server {
         mode: Mode,
     ) -> sqlx::Result<sqlx::Transaction<'static, sqlx::Postgres>> {
         let text = begin(person, mode);
-        match self.primary.begin_with(AssertSqlSafe(text.clone())).await {
-            // Nothing was done yet, so another connection may do it.
-            Err(error) if is_disconnection(&error) => self.primary.begin_with(AssertSqlSafe(text)).await,
-            result => result,
+        // Nothing is done yet, so another connection may do it. Each that the server has ended is found out only once.
+        for _ in 0..self.primary.size() {
+            match self.primary.begin_with(AssertSqlSafe(text.clone())).await {
+                Err(error) if is_disconnection(&error) => {}
+                result => return result,
+            }
         }
+        self.primary.begin_with(AssertSqlSafe(text)).await
     }
 
     /// The replica, if there is one that was not away a moment ago.

@@ -135,7 +135,7 @@ async fn sessions_are_listed_by_their_last_use_and_revoked(#[values(Sqlite, Post
 
     let all = |kept: &str| RevokeAllSessionsRequest { user_id: person.id.to_string(), kept_session_id: kept.into() };
     world.credentials().revoke_all_sessions(all(third)).await.unwrap();
-    assert_eq!(session_ids(&world, &person).await, std::slice::from_ref(&third));
+    assert_eq!(session_ids(&world, &person).await, std::slice::from_ref(third));
     world.credentials().revoke_all_sessions(all("")).await.unwrap();
     assert!(sessions(&world, &person).await.is_empty());
 }

@@ -19,7 +19,7 @@ use uuid::Uuid;
 use crate::support::{Backend, Person, Postgres, Sqlite, World, later, titled};
 
 /// What the server sets, so that a request's value is not read: how the paths end.
-const OUTPUT_ONLY: [&str; 2] = ["series_id", "habit_log.id"];
+const OUTPUT_ONLY: [&str; 3] = ["series_id", "habit_log.id", "user.id"];
 
 /// One of each thing that a person can have, by the kind's name.
 type Belongings = BTreeMap<&'static str, String>;
