@@ -402,3 +402,35 @@ pub fn is_busy(error: &sqlx::Error) -> bool {
 fn active(size: u32, idle: usize) -> u32 {
     size.saturating_sub(u32::try_from(idle).unwrap_or(u32::MAX))
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+    use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_lost_against_others_is_told_so_and_who_erred_is_not() {
+        let (_database, mut owner) = plan::postgres().await;
+        for (code, is_conflict_expected) in [("40001", true), ("40P01", true), ("55P03", true), ("22012", false)] {
+            let raise = format!("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{code}'; END $$");
+            let error = owner.execute(AssertSqlSafe(raise)).await.unwrap_err();
+            assert_eq!(is_conflict(&error), is_conflict_expected, "{code}");
+            assert!(!is_disconnection(&error), "{code}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_another_process_keeps_locked_is_busy() {
+        let (directory, _database) = plan::sqlite_database().await;
+        let options = SqliteConnectOptions::new().filename(directory.path().join("test.db"));
+        let mut holder = SqliteConnection::connect_with(&options).await.unwrap();
+        let mut other = SqliteConnection::connect_with(&options.busy_timeout(Duration::ZERO)).await.unwrap();
+        holder.execute("BEGIN IMMEDIATE").await.unwrap();
+        let error = other.execute("BEGIN IMMEDIATE").await.unwrap_err();
+        assert!(is_busy(&error));
+        let error = other.execute("SELECT nothing FROM nowhere").await.unwrap_err();
+        assert!(!is_busy(&error));
+    }
+}

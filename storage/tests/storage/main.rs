@@ -23,6 +23,7 @@ mod mails;
 mod notifications;
 mod operations;
 mod outages;
+mod plans;
 mod recurrence;
 mod redis;
 mod replica;

@@ -4,6 +4,7 @@ pub(crate) mod cluster;
 mod database;
 mod process;
 mod redis;
+pub(crate) mod rpc;
 pub(crate) mod smtp;
 
 use std::net::SocketAddr;
@@ -131,6 +132,10 @@ impl Machine {
     }
 
     /// What `DATABASE_URL` says.
+    pub(crate) fn database(&self) -> &TestDatabase {
+        &self.database
+    }
+
     pub(crate) fn database_url(&self) -> &str {
         &self.database.url
     }

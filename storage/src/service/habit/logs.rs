@@ -12,7 +12,7 @@ use crate::domain::text::Notes;
 use crate::page::{self, Page, Position};
 use crate::service::error::{Error, InField as _};
 use crate::service::request::{id, page_size, required};
-use crate::sql::habits;
+use crate::sql::{Write, habits};
 
 /// The page of who asks for none: longer than a year, so that who shows a year needs no second one.
 const PAGE_SIZE_DEFAULT: i32 = 1000;
@@ -36,7 +36,7 @@ impl Habits {
         let before = habits::find_log(write.connection(), user_id, habit_id, date).await?;
         let (action, mut log) = match &before {
             Some(before) => (Action::Updated, before.clone()),
-            None => (Action::Created, self.new_log(habit_id, date)),
+            None => (Action::Created, new_log(&write, habit_id, date)),
         };
         (log.done_count, log.skipped, log.notes) = (entry.done_count, entry.skipped, entry.notes);
         if before.as_ref() == Some(&log) {
@@ -91,20 +91,6 @@ impl Habits {
         let Page { items: habit_logs, end } = Page::cut(found, size, position);
         Ok(v1::ListHabitLogsResponse { habit_logs, next_page_token: self.store.pages.next_token(user_id, &query, end) })
     }
-
-    fn new_log(&self, habit_id: Uuid, local_date: NaiveDate) -> HabitLog {
-        let now = self.store.time.now();
-        HabitLog {
-            id: self.store.time.new_id(),
-            habit_id,
-            local_date,
-            done_count: DoneCount::default(),
-            skipped: false,
-            notes: Notes::default(),
-            create_time: now,
-            update_time: now,
-        }
-    }
 }
 
 impl Entry {
@@ -118,6 +104,20 @@ impl Entry {
         }
         let notes = Notes::parse(&values.notes).in_field("habit_log.notes")?;
         Ok(Self { done_count, skipped: values.skipped, notes })
+    }
+}
+
+fn new_log(write: &Write, habit_id: Uuid, local_date: NaiveDate) -> HabitLog {
+    let now = write.now();
+    HabitLog {
+        id: write.new_id(),
+        habit_id,
+        local_date,
+        done_count: DoneCount::default(),
+        skipped: false,
+        notes: Notes::default(),
+        create_time: now,
+        update_time: now,
     }
 }
 

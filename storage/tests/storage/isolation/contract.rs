@@ -8,14 +8,13 @@ use std::collections::BTreeMap;
 use focusflow_mesh::policy::{Auth, MethodPolicy, Policies};
 use focusflow_proto::FILE_DESCRIPTOR_SET;
 use focusflow_proto::v1::{ListTasksRequest, Task};
-use prost_reflect::prost::Message as _;
 use prost_reflect::{DynamicMessage, Kind, MessageDescriptor, MethodDescriptor, ReflectMessage as _, Value};
 use rstest::rstest;
 use serde_json::json;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
-use tonic::{Code, Request, Status};
+use tonic::Code;
 use uuid::Uuid;
 
+use crate::support::rpc::call;
 use crate::support::{Backend, Person, Postgres, Sqlite, World, later, titled};
 
 /// What the server sets, so that a request's value is not read: how the paths end.
@@ -158,15 +157,8 @@ async fn occurrence(person: &Person) -> String {
 
 /// The id of what the RPC makes; of nothing, if this version does not have it.
 async fn create(person: &Person, rpc: &str, body: serde_json::Value) -> String {
-    let policies = Policies::from_descriptor_set(FILE_DESCRIPTOR_SET).unwrap();
-    let policy = policies.method(&format!("/focusflow.v1.{rpc}")).unwrap();
-    let service = policies.pool().get_service_by_name(&policy.service).unwrap();
-    let method = service.methods().find(|method| method.name() == policy.method).unwrap();
-    match call(person, policy, DynamicMessage::deserialize(method.input(), body).unwrap()).await {
-        Ok(answer) => {
-            let made = DynamicMessage::decode(method.output(), answer.as_slice()).unwrap();
-            made.get_field_by_name("id").unwrap().as_str().unwrap().to_owned()
-        }
+    match person.rpc(rpc, body).await {
+        Ok(made) => made["id"].as_str().unwrap().to_owned(),
         Err(status) if status.code() == Code::Unimplemented => Uuid::now_v7().to_string(),
         Err(status) => panic!("{rpc}: {status}"),
     }
@@ -232,55 +224,4 @@ fn is_refused_batch(method: &MethodDescriptor, answer: &[u8]) -> bool {
     let answer = DynamicMessage::decode(method.output(), answer).unwrap();
     let answer = serde_json::to_value(&answer).unwrap().to_string();
     method.name().starts_with("Batch") && answer.contains(r#""code":5"#)
-}
-
-async fn call(person: &Person, policy: &MethodPolicy, message: DynamicMessage) -> Result<Vec<u8>, Status> {
-    let path = format!("/{}/{}", policy.service, policy.method).parse().unwrap();
-    let mut client = tonic::client::Grpc::new(person.channel());
-    client.ready().await.unwrap();
-    let request = Request::new(message.encode_to_vec());
-    if policy.server_streaming {
-        let mut answers = client.server_streaming(request, path, Bytes).await?.into_inner();
-        return answers.message().await.map(Option::unwrap_or_default);
-    }
-    client.unary(request, path, Bytes).await.map(tonic::Response::into_inner)
-}
-
-/// Messages as they are.
-#[derive(Clone, Copy)]
-struct Bytes;
-
-impl Codec for Bytes {
-    type Encode = Vec<u8>;
-    type Decode = Vec<u8>;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        *self
-    }
-
-    fn decoder(&mut self) -> Self {
-        *self
-    }
-}
-
-impl Encoder for Bytes {
-    type Item = Vec<u8>;
-    type Error = Status;
-
-    fn encode(&mut self, message: Vec<u8>, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        prost_reflect::prost::bytes::BufMut::put_slice(buffer, &message);
-        Ok(())
-    }
-}
-
-impl Decoder for Bytes {
-    type Item = Vec<u8>;
-    type Error = Status;
-
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Vec<u8>>, Status> {
-        let length = prost_reflect::prost::bytes::Buf::remaining(buffer);
-        Ok(Some(prost_reflect::prost::bytes::Buf::copy_to_bytes(buffer, length).to_vec()))
-    }
 }
