@@ -20,6 +20,7 @@ use focusflow_mesh::server::{Mesh, MeshError};
 use focusflow_mesh::tls::{self, LoadError};
 use focusflow_proto::FILE_DESCRIPTOR_SET;
 use focusflow_proto::v1::insight_service_server::InsightServiceServer;
+use futures_util::future::BoxFuture;
 
 pub use config::Config;
 
@@ -51,7 +52,14 @@ pub enum BuildError {
 }
 
 /// Loads the certificates and binds the ports. Storage need not be up: a call that comes before it is refused.
-pub async fn build(config: Config) -> Result<Ai, BuildError> {
+///
+/// This future and that of [`Ai::run`] are boxed so that their code is made here, once, and not in each crate that
+/// awaits them.
+pub fn build(config: Config) -> BoxFuture<'static, Result<Ai, BuildError>> {
+    Box::pin(open(config))
+}
+
+async fn open(config: Config) -> Result<Ai, BuildError> {
     let credentials = tls::watch_directory(&config.mesh.certificates, &config.mesh.trust_domain)?;
     let storage = config.storage.expecting(STORAGE);
     let storage = Channel::new(storage, Some(credentials.0.clone()), ChannelConfig::default());
@@ -82,7 +90,7 @@ impl Ai {
     }
 
     /// Serves until the shutdown.
-    pub async fn run(self, drain: Drain) {
-        self.node.run(drain).await;
+    pub fn run(self, drain: Drain) -> BoxFuture<'static, ()> {
+        Box::pin(self.node.run(drain))
     }
 }

@@ -15,6 +15,7 @@ use focusflow_mesh::reflection;
 use focusflow_mesh::server::{self, Limits, Transport};
 use focusflow_mesh::tls::{CredentialsWatch, LoadError};
 use focusflow_proto::v1::auth_service_server::AuthServiceServer;
+use futures_util::future::BoxFuture;
 use tokio::net::TcpListener;
 use tonic::server::NamedService;
 use tonic::service::Routes;
@@ -82,12 +83,19 @@ pub struct Gateway {
 }
 
 /// Binds the ports and connects nothing yet: channels dial when they are first used.
-pub async fn build(config: Config) -> Result<Gateway, BuildError> {
-    build_with_clock(config, Arc::new(SystemClock)).await
+///
+/// This future and that of [`Gateway::run`] are boxed so that their code is made here, once, and not in each crate that
+/// awaits them.
+pub fn build(config: Config) -> BoxFuture<'static, Result<Gateway, BuildError>> {
+    build_with_clock(config, Arc::new(SystemClock))
 }
 
 /// [`build`] with the clock that decides when tokens expire.
-pub async fn build_with_clock(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, BuildError> {
+pub fn build_with_clock(config: Config, clock: Arc<dyn Clock>) -> BoxFuture<'static, Result<Gateway, BuildError>> {
+    Box::pin(open(config, clock))
+}
+
+async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, BuildError> {
     let health = Health::new();
     let policies = Policies::from_descriptor_set(&config.contract.descriptor_set)?;
     let mut upstreams = Upstreams::new(&config, &policies)?;
@@ -139,7 +147,11 @@ impl Gateway {
     }
 
     /// Serves until the shutdown; returns when the last connection has ended.
-    pub async fn run(self, drain: Drain) {
+    pub fn run(self, drain: Drain) -> BoxFuture<'static, ()> {
+        Box::pin(self.serve(drain))
+    }
+
+    async fn serve(self, drain: Drain) {
         if let Ok(address) = self.public.local_addr() {
             info!(%address, "the edge is listening");
         }

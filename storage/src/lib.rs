@@ -41,6 +41,7 @@ use focusflow_mesh::policy::{Policies, PolicyError};
 use focusflow_mesh::server::{Mesh, MeshError};
 use focusflow_mesh::tls::{self, LoadError};
 use focusflow_proto::FILE_DESCRIPTOR_SET;
+use futures_util::future::{BoxFuture, LocalBoxFuture};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -91,12 +92,19 @@ pub enum BuildError {
 }
 
 /// Loads the certificates, brings the database up to date and binds the ports.
-pub async fn build(config: Config) -> Result<Storage, BuildError> {
-    build_with(config, Arc::new(SystemClock)).await
+///
+/// This future and that of [`Storage::run`] are boxed so that their code is made here, once, and not in each crate that
+/// awaits them.
+pub fn build(config: Config) -> LocalBoxFuture<'static, Result<Storage, BuildError>> {
+    build_with(config, Arc::new(SystemClock))
 }
 
 /// As [`build`], with a clock of the caller's.
-pub async fn build_with(config: Config, clock: Arc<dyn Clock>) -> Result<Storage, BuildError> {
+pub fn build_with(config: Config, clock: Arc<dyn Clock>) -> LocalBoxFuture<'static, Result<Storage, BuildError>> {
+    Box::pin(open(config, clock))
+}
+
+async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Storage, BuildError> {
     let credentials = tls::watch_directory(&config.mesh.certificates, &config.mesh.trust_domain)?;
     let health = Health::new();
     let migrations = health.latch("migrations");
@@ -133,7 +141,11 @@ impl Storage {
     }
 
     /// Serves until the shutdown, following the database's health meanwhile.
-    pub async fn run(self, drain: Drain) {
+    pub fn run(self, drain: Drain) -> BoxFuture<'static, ()> {
+        Box::pin(self.serve(drain))
+    }
+
+    async fn serve(self, drain: Drain) {
         let database = self.store.database.clone();
         let mut background = JoinSet::new();
         background.spawn(upkeep::watch_health(database.clone(), self.node.health().clone()));
