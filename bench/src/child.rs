@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 
-use crate::cpu;
 use crate::scenario::Scenario;
+use crate::{cpu, resident};
 
 /// A server in a process of its own; dropping it ends the process.
 pub(crate) struct Server {
@@ -34,8 +34,9 @@ impl Server {
         Self::spawn(command)
     }
 
-    fn spawn(mut command: Command) -> anyhow::Result<Self> {
-        // The server ends when its standard input does, so it cannot outlive this process.
+    /// Starts a server that says where it listens on its standard output and ends with its standard input.
+    pub(crate) fn spawn(mut command: Command) -> anyhow::Result<Self> {
+        // So it cannot outlive this process.
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let output = process.stdout.take().context("the server has no standard output")?;
         let mut address = String::new();
@@ -50,14 +51,14 @@ impl Server {
         &self.address
     }
 
-    /// What the kernel knows of the process.
-    pub(crate) fn id(&self) -> u32 {
-        self.process.id()
-    }
-
     /// The CPU time that the server has used so far.
     pub(crate) fn time_used(&self) -> anyhow::Result<Duration> {
         cpu::time_used(self.process.id())
+    }
+
+    /// The server's resident memory, in KiB.
+    pub(crate) fn resident_kib(&self) -> anyhow::Result<u64> {
+        resident::resident_kib(self.process.id())
     }
 }
 

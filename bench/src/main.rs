@@ -8,9 +8,11 @@
 mod child;
 mod client;
 mod cpu;
+mod edge;
 mod load;
 mod payload;
 mod report;
+mod resident;
 mod scenario;
 mod server;
 mod statistics;
@@ -49,6 +51,8 @@ struct Arguments {
 enum Role {
     /// Measures storage instead: what it costs beside plain SQL, and how that grows with the database.
     Storage(storage::Options),
+    /// Measures requests from the edge to PostgreSQL instead, beside an Express server that does the same job.
+    Edge(edge::Options),
     /// The storage service on a database; started by the run itself.
     #[command(hide = true)]
     ServeStorage {
@@ -81,6 +85,7 @@ fn main() -> anyhow::Result<()> {
             runtime.block_on(server::serve(scenario, &certificates, upstream))
         }
         Some(Role::Storage(options)) => runtime.block_on(storage::run(&options)),
+        Some(Role::Edge(options)) => runtime.block_on(edge::run(&options)),
         Some(Role::ServeStorage { certificates, database_url }) => {
             runtime.block_on(server::serve_storage(&certificates, &database_url))
         }

@@ -24,14 +24,15 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
-use self::cluster::Cluster;
+pub(crate) use self::cluster::Cluster;
 use self::isolated::Isolated;
 use self::lane::{Figures, Plan};
+pub(crate) use self::load::postgres as load_postgres;
 use self::memory::Memory;
 use self::operation::Connected;
 use self::plain::Plain;
 use self::service::Service;
-use self::tier::Tier;
+pub(crate) use self::tier::Tier;
 use crate::child::Server;
 use crate::server;
 

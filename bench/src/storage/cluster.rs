@@ -7,17 +7,17 @@ use anyhow::{Context, ensure};
 use sqlx::{Connection as _, Executor as _, PgConnection};
 
 /// Room for the indexes of the largest tier; the rest of the data is in the system's page cache.
-pub(super) const SHARED_BUFFERS: &str = "2GB";
+pub(crate) const SHARED_BUFFERS: &str = "2GB";
 
 /// A running server; dropping it ends it.
-pub(super) struct Cluster {
+pub(crate) struct Cluster {
     folder: PathBuf,
     url: String,
 }
 
 impl Cluster {
     /// Starts an empty server that is quick to load and not durable.
-    pub(super) fn start(folder: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn start(folder: &Path) -> anyhow::Result<Self> {
         let folder = folder.join("postgres");
         let setting = format!("shared_buffers = {SHARED_BUFFERS}");
         let output = script().arg("start").arg(&folder).arg(setting).output()?;
@@ -27,12 +27,12 @@ impl Cluster {
     }
 
     /// Of the database `postgres`, as its superuser.
-    pub(super) fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
     /// From now on a commit is on the disk before it is acknowledged, as users run it.
-    pub(super) async fn make_durable(&self) -> anyhow::Result<()> {
+    pub(crate) async fn make_durable(&self) -> anyhow::Result<()> {
         let mut connection = PgConnection::connect(&self.url).await?;
         connection.execute("CHECKPOINT").await?;
         connection.execute("ALTER SYSTEM SET fsync = on").await?;

@@ -44,7 +44,7 @@ const SQLITE: Dialect = Dialect {
 };
 
 /// Makes and fills a database on a PostgreSQL server, and answers its URL.
-pub(super) async fn postgres(server: &str, tier: Tier) -> anyhow::Result<String> {
+pub(crate) async fn postgres(server: &str, tier: Tier) -> anyhow::Result<String> {
     let name = format!("tasks_{}", tier.tasks);
     let mut connection = PgConnection::connect(server).await?;
     connection.execute(AssertSqlSafe(format!("CREATE DATABASE {name}"))).await?;

@@ -1,6 +1,5 @@
 //! How much memory a long stream takes.
 
-use std::fs;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -28,36 +27,16 @@ impl Memory {
             _ => None,
         });
         let service = service.context("the service is not measured")?;
-        let before_kib = resident_kib(server.id())?;
+        let before_kib = server.resident_kib()?;
         let mut peak_kib = before_kib;
         let mut stream = std::pin::pin!(service.watch(reader(), CHANGES));
         let mut samples = tokio::time::interval(SAMPLE_INTERVAL);
         loop {
             tokio::select! {
                 ended = &mut stream => break ended?,
-                _ = samples.tick() => peak_kib = peak_kib.max(resident_kib(server.id())?),
+                _ = samples.tick() => peak_kib = peak_kib.max(server.resident_kib()?),
             }
         }
         Ok(Self { before_kib, peak_kib })
-    }
-}
-
-fn resident_kib(process: u32) -> anyhow::Result<u64> {
-    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
-    parse_resident(&status).context("no VmRSS in the process's status")
-}
-
-fn parse_resident(status: &str) -> Option<u64> {
-    status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.split_whitespace().next()?.parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn resident_memory_is_read_from_its_line() {
-        assert_eq!(parse_resident("VmHWM:\t 9 kB\nVmRSS:\t   28124 kB\n"), Some(28124));
-        assert_eq!(parse_resident("Name: x\n"), None);
     }
 }

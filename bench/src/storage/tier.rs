@@ -15,9 +15,9 @@ const TASK: u128 = 0x0198_c0df_0000_7000_8000_0000_0000_0000;
 
 /// A database of a certain size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Tier {
+pub(crate) struct Tier {
     /// In the table of tasks.
-    pub(super) tasks: u64,
+    pub(crate) tasks: u64,
 }
 
 /// What a request is about.
@@ -41,8 +41,19 @@ impl Tier {
         Target { person: id(PERSON, person), task: id(TASK, task) }
     }
 
+    /// Somebody who has tasks.
+    pub(crate) fn person(self, number: u64) -> Uuid {
+        id(PERSON, number % self.owners())
+    }
+
+    /// One of the tasks of [`person`](Self::person) `number`.
+    pub(crate) fn task_of(self, number: u64) -> Uuid {
+        let turn = rand::rng().random_range(0..TASKS_PER_PERSON);
+        id(TASK, (number % self.owners()) * TASKS_PER_PERSON + turn)
+    }
+
     /// As people write it.
-    pub(super) fn name(self) -> String {
+    pub(crate) fn name(self) -> String {
         match self.tasks {
             tasks if tasks.is_multiple_of(1_000_000) => format!("{} million", tasks / 1_000_000),
             tasks if tasks.is_multiple_of(1_000) => format!("{} thousand", tasks / 1_000),
