@@ -7,7 +7,8 @@
 //! 2. CORS: only configured origins may read answers.
 //! 3. `/health`, else gRPC and gRPC-Web by media type, else REST by path.
 //! 4. Admission: the RPC's policy, the access token, the deadline.
-//! 5. gRPC passes through unread; REST is [transcoded](transcode), JSON to protobuf and back.
+//! 5. gRPC passes through; REST is [transcoded](transcode), JSON to protobuf and back. Request messages are
+//!    [checked](validation) against the contract's constraints, whatever they came as.
 //! 6. A channel of the mesh carries the call to its service, or this process answers it ([`auth`]).
 //!
 //! [`build`] binds the ports and returns a [`Gateway`]; [`Gateway::run`] serves until the shutdown.
@@ -21,6 +22,7 @@ mod edge;
 mod refusal;
 mod startup;
 pub mod transcode;
+pub mod validation;
 
 pub use contract::ContractError;
 pub use startup::{BuildError, Gateway, build, build_with_clock};

@@ -21,7 +21,7 @@ mod scalar;
 mod template;
 mod time;
 mod update_mask;
-mod wire;
+pub(crate) mod wire;
 
 use bytes::Bytes;
 use prost_reflect::{DescriptorError, DescriptorPool, MethodDescriptor};

@@ -2,7 +2,7 @@
 
 /// How a record's payload is delimited; the low three bits of its tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum WireType {
+pub(crate) enum WireType {
     /// One varint.
     Varint,
     /// Eight bytes, little endian.
@@ -15,7 +15,7 @@ pub(super) enum WireType {
 
 /// A record's payload.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Payload<'a> {
+pub(crate) enum Payload<'a> {
     /// A varint's value.
     Varint(u64),
     /// A fixed value of eight bytes.
@@ -28,16 +28,16 @@ pub(super) enum Payload<'a> {
 
 /// The bytes are not protobuf, or use groups, which no `proto3` contract declares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Malformed;
+pub(crate) struct Malformed;
 
 /// Reads records, or bare values, from the front of a slice.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Reader<'a>(pub(super) &'a [u8]);
+pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Reader<'a> {
     /// The next record's field number and payload; `None` at the end.
     #[inline]
-    pub(super) fn record(&mut self) -> Result<Option<(u32, Payload<'a>)>, Malformed> {
+    pub(crate) fn record(&mut self) -> Result<Option<(u32, Payload<'a>)>, Malformed> {
         if self.0.is_empty() {
             return Ok(None);
         }
@@ -58,7 +58,7 @@ impl<'a> Reader<'a> {
 
     /// One value of the given wire type, without a tag: an element of a packed list.
     #[inline]
-    pub(super) fn payload(&mut self, wire_type: WireType) -> Result<Payload<'a>, Malformed> {
+    pub(crate) fn payload(&mut self, wire_type: WireType) -> Result<Payload<'a>, Malformed> {
         Ok(match wire_type {
             WireType::Varint => Payload::Varint(self.varint()?),
             WireType::Fixed64 => Payload::Fixed64(u64::from_le_bytes(self.array()?)),

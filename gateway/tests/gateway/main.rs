@@ -16,3 +16,4 @@ mod streams;
 mod support;
 mod transcoding;
 mod trust;
+mod validation;

@@ -1,0 +1,4 @@
+//! Field constraints: which messages they refuse, and which contracts.
+
+mod contract;
+mod messages;
