@@ -16,6 +16,7 @@ use prost_reflect::{DescriptorPool, MessageDescriptor};
 use tonic::Status;
 
 use crate::backend::Backend;
+use crate::validation::{self, RequestRules, Rules};
 use crate::transcode::{self, Match, Route, Transcoder};
 
 pub(crate) use self::scope::scopes;
@@ -31,6 +32,9 @@ pub enum ContractError {
     /// Its policies cannot be read.
     #[error("the descriptor set cannot be used")]
     Policies(#[from] PolicyError),
+    /// Its field constraints cannot be enforced.
+    #[error("the constraints of the descriptor set cannot be used")]
+    Constraints(#[from] validation::Error),
     /// Its REST routes cannot be read.
     #[error("the routes of the descriptor set cannot be used")]
     Routes(#[from] transcode::Error),
@@ -64,6 +68,8 @@ pub(crate) struct Rpc {
     pub(crate) path: PathAndQuery,
     pub(crate) policy: MethodPolicy,
     /// What an API token must be allowed to do; `None`: everything.
+    /// What request messages must be, whatever protocol they come by; `None` if they have no constraints.
+    pub(crate) rules: Option<RequestRules>,
     pub(crate) scope: Option<String>,
     /// `None` if nobody is configured to serve it.
     backend: Option<Backend>,
@@ -85,6 +91,7 @@ impl Contract {
     /// Assigns to every exposed RPC the backend that `backend` names for its service.
     pub(crate) fn new(policies: &Policies, backend: impl Fn(&str) -> Option<Backend>) -> Result<Self, ContractError> {
         let transcoder = Transcoder::new(policies.pool())?;
+        let rules = Arc::new(Rules::new(policies.pool())?);
         let mut scopes = scopes(policies, &transcoder);
         let mut rpcs = HashMap::new();
         for (path, policy) in policies.methods().filter(|(_, policy)| is_exposed(policy)) {
@@ -92,6 +99,7 @@ impl Contract {
                 path: path_of(path)?,
                 policy: MethodPolicy::clone(policy),
                 scope: scopes.remove(path),
+                rules: rules.of_method(path),
                 backend: backend(&policy.service),
                 label: path.into(),
                 metrics: Arc::new(RpcMetrics::new(Side::Server, &policy.service, &policy.method)),
@@ -133,6 +141,11 @@ impl Rpc {
             let message = format!("no upstream is configured for {}", self.policy.service);
             Refusal::new(Reason::NoEndpoint, message).with("service", self.policy.service.as_str()).into()
         })
+
+    /// Checks the wire bytes of one request message against the contract's constraints.
+    pub(crate) fn check(&self, message: &[u8]) -> Result<(), Status> {
+        self.rules.as_ref().map_or(Ok(()), |rules| rules.check(message))
+    }
     }
 }
 

@@ -8,6 +8,7 @@ mod grpc_web;
 mod headers;
 mod health;
 mod media_type;
+mod message_check;
 mod message_limit;
 mod metrics;
 mod rest;

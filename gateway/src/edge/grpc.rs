@@ -1,4 +1,5 @@
-//! gRPC and gRPC-Web, passed through: metadata is checked and framing converted, messages are not looked at.
+//! gRPC and gRPC-Web, passed through: metadata and constraints are checked and framing converted, messages stay as they
+//! came.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -22,9 +23,9 @@ use super::answer::Failure;
 use super::grpc_web::{request_body, response_body};
 use super::headers::{strip_browser_headers, strip_for_upstream};
 use super::media_type::WebEncoding;
-use super::message_limit;
 use super::metrics::RouteLabel;
 use super::verdict::Verdict;
+use super::{message_check, message_limit};
 use crate::backend::Backend;
 use crate::contract::Rpc;
 
@@ -93,6 +94,7 @@ async fn admit(
     parts.version = Version::HTTP_2;
     admitted.put_into(&mut parts.extensions);
     let (body, verdict) = message_limit::limit(body, inner.limits.body_bytes_max);
+    let (body, verdict) = message_check::check(body, verdict, rpc.rules.clone());
     Ok((backend, Request::from_parts(parts, body), verdict))
 }
 

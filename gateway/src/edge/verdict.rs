@@ -9,14 +9,14 @@ use tonic::Status;
 /// Whoever reads the body gives the verdict; whoever waits for the answer ends the call with it.
 pub(super) fn channel() -> (Judge, Verdict) {
     let (sender, receiver) = oneshot::channel();
-    (Judge(Some(sender)), Verdict(Some(receiver)))
+    (Judge(Some(sender)), Verdict([Some(receiver), None]))
 }
 
 /// Gives a verdict, once.
 pub(super) struct Judge(Option<oneshot::Sender<Status>>);
 
 /// Resolves with the refusal, and never if the body passes.
-pub(super) struct Verdict(Option<oneshot::Receiver<Status>>);
+pub(super) struct Verdict([Option<oneshot::Receiver<Status>>; 2]);
 
 impl Judge {
     pub(super) fn refuse(&mut self, status: Status) {
@@ -27,18 +27,33 @@ impl Judge {
     }
 }
 
+impl Verdict {
+    /// The verdict on what nobody judges.
+    pub(super) fn never() -> Self {
+        Self([None, None])
+    }
+
+    /// The first verdict of two judges, each of which reads the same body.
+    pub(super) fn or(self, other: Self) -> Self {
+        let ([first, _], [second, _]) = (self.0, other.0);
+        Self([first, second])
+    }
+}
+
 impl Future for Verdict {
     type Output = Status;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Status> {
-        let Some(receiver) = &mut self.0 else { return Poll::Pending };
-        match Pin::new(receiver).poll(cx) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(verdict) => {
-                self.0 = None;
-                verdict.map_or(Poll::Pending, Poll::Ready)
+        for slot in &mut self.0 {
+            let Some(receiver) = slot else { continue };
+            if let Poll::Ready(verdict) = Pin::new(receiver).poll(cx) {
+                *slot = None;
+                if let Ok(status) = verdict {
+                    return Poll::Ready(status);
+                }
             }
         }
+        Poll::Pending
     }
 }
 
@@ -61,5 +76,17 @@ mod tests {
         judge.refuse(Status::resource_exhausted("first"));
         judge.refuse(Status::internal("second"));
         assert_eq!(verdict.await.message(), "first");
+    }
+
+    #[tokio::test]
+    async fn either_of_two_judges_refuses() {
+        let ((mut first_judge, first), (second_judge, second)) = (channel(), channel());
+        let verdict = first.or(second);
+        drop(second_judge);
+        first_judge.refuse(Status::internal("first"));
+        assert_eq!(verdict.await.message(), "first");
+        let ((_first_judge, first), (mut second_judge, second)) = (channel(), channel());
+        second_judge.refuse(Status::internal("second"));
+        assert_eq!(first.or(second).await.message(), "second");
     }
 }
