@@ -12,19 +12,16 @@ use focusflow_mesh::policy::{Auth, MethodPolicy, Policies, PolicyError};
 use focusflow_mesh::refusal::{Reason, Refusal};
 use focusflow_mesh::telemetry::{RpcMetrics, Side};
 use http::uri::{InvalidUri, PathAndQuery};
-use prost_reflect::{DescriptorPool, MessageDescriptor};
 use tonic::Status;
 
 use crate::backend::Backend;
-use crate::validation::{self, RequestRules, Rules};
 use crate::transcode::{self, Match, Route, Transcoder};
+use crate::validation::{self, RequestRules, Rules};
 
 pub(crate) use self::scope::scopes;
 
 /// The service account that the edge has in policies.
 pub(crate) const ACCOUNT: &str = "gateway";
-
-const HTTP_BODY: &str = "google.api.HttpBody";
 
 /// Why a contract cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -32,12 +29,12 @@ pub enum ContractError {
     /// Its policies cannot be read.
     #[error("the descriptor set cannot be used")]
     Policies(#[from] PolicyError),
-    /// Its field constraints cannot be enforced.
-    #[error("the constraints of the descriptor set cannot be used")]
-    Constraints(#[from] validation::Error),
     /// Its REST routes cannot be read.
     #[error("the routes of the descriptor set cannot be used")]
     Routes(#[from] transcode::Error),
+    /// Its field constraints cannot be enforced.
+    #[error("the constraints of the descriptor set cannot be used")]
+    Constraints(#[from] validation::Error),
     /// A name of the contract is no path.
     #[error("{path} is no path of an RPC")]
     Path {
@@ -68,11 +65,11 @@ pub(crate) struct Rpc {
     pub(crate) path: PathAndQuery,
     pub(crate) policy: MethodPolicy,
     /// What an API token must be allowed to do; `None`: everything.
-    /// What request messages must be, whatever protocol they come by; `None` if they have no constraints.
-    pub(crate) rules: Option<RequestRules>,
     pub(crate) scope: Option<String>,
     /// `None` if nobody is configured to serve it.
     backend: Option<Backend>,
+    /// What request messages must be, whatever protocol they come by; `None` if they have no constraints.
+    pub(crate) rules: Option<RequestRules>,
     /// The path as a label of metrics.
     pub(crate) label: Arc<str>,
     pub(crate) metrics: Arc<RpcMetrics>,
@@ -85,28 +82,30 @@ pub(crate) struct RestRoute {
     pub(crate) label: Arc<str>,
     /// Whether the body may be of any media type, because it becomes a `google.api.HttpBody`.
     pub(crate) takes_any_media_type: bool,
+    /// Whether the answer is a `google.api.HttpBody`, whose bytes are sent as they are.
+    pub(crate) answers_raw_body: bool,
 }
 
 impl Contract {
     /// Assigns to every exposed RPC the backend that `backend` names for its service.
     pub(crate) fn new(policies: &Policies, backend: impl Fn(&str) -> Option<Backend>) -> Result<Self, ContractError> {
         let transcoder = Transcoder::new(policies.pool())?;
-        let rules = Arc::new(Rules::new(policies.pool())?);
         let mut scopes = scopes(policies, &transcoder);
+        let rules = Arc::new(Rules::new(policies.pool())?);
         let mut rpcs = HashMap::new();
         for (path, policy) in policies.methods().filter(|(_, policy)| is_exposed(policy)) {
             let rpc = Rpc {
                 path: path_of(path)?,
                 policy: MethodPolicy::clone(policy),
                 scope: scopes.remove(path),
-                rules: rules.of_method(path),
                 backend: backend(&policy.service),
+                rules: rules.of_method(path),
                 label: path.into(),
                 metrics: Arc::new(RpcMetrics::new(Side::Server, &policy.service, &policy.method)),
             };
             rpcs.insert(path.to_owned(), Arc::new(rpc));
         }
-        let routes = transcoder.routes().iter().map(|route| rest_route(&rpcs, policies.pool(), route)).collect();
+        let routes = transcoder.routes().iter().map(|route| rest_route(&rpcs, route)).collect();
         Ok(Self { rpcs, transcoder, routes })
     }
 
@@ -141,11 +140,11 @@ impl Rpc {
             let message = format!("no upstream is configured for {}", self.policy.service);
             Refusal::new(Reason::NoEndpoint, message).with("service", self.policy.service.as_str()).into()
         })
+    }
 
     /// Checks the wire bytes of one request message against the contract's constraints.
     pub(crate) fn check(&self, message: &[u8]) -> Result<(), Status> {
         self.rules.as_ref().map_or(Ok(()), |rules| rules.check(message))
-    }
     }
 }
 
@@ -157,20 +156,12 @@ fn path_of(path: &str) -> Result<PathAndQuery, ContractError> {
     path.parse().map_err(|source| ContractError::Path { path: path.to_owned(), source })
 }
 
-fn rest_route(rpcs: &HashMap<String, Arc<Rpc>>, pool: &DescriptorPool, route: &Route) -> Option<Arc<RestRoute>> {
+fn rest_route(rpcs: &HashMap<String, Arc<Rpc>>, route: &Route) -> Option<Arc<RestRoute>> {
     let rpc = rpcs.get(&route.method)?;
     Some(Arc::new(RestRoute {
         rpc: Arc::clone(rpc),
         label: route.template.as_str().into(),
-        takes_any_media_type: takes_http_body(pool, &rpc.policy),
+        takes_any_media_type: route.takes_raw_body(),
+        answers_raw_body: route.answers_raw_body(),
     }))
-}
-
-/// Whether the request is a `google.api.HttpBody` or has a field that is one.
-fn takes_http_body(pool: &DescriptorPool, policy: &MethodPolicy) -> bool {
-    let service = pool.get_service_by_name(&policy.service);
-    let method = service.and_then(|service| service.methods().find(|method| method.name() == policy.method));
-    let Some(input) = method.map(|method| method.input()) else { return false };
-    let is_http_body = |message: &MessageDescriptor| message.full_name() == HTTP_BODY;
-    is_http_body(&input) || input.fields().any(|field| field.kind().as_message().is_some_and(is_http_body))
 }

@@ -15,6 +15,7 @@ mod plan;
 mod query;
 mod request;
 mod response;
+mod resumption;
 mod router;
 mod rule;
 mod scalar;
@@ -24,16 +25,18 @@ mod update_mask;
 pub(crate) mod wire;
 
 use bytes::Bytes;
-use prost_reflect::{DescriptorError, DescriptorPool, MethodDescriptor};
+use prost_reflect::{DescriptorError, DescriptorPool, ExtensionDescriptor, MethodDescriptor};
 
 pub use encode::EncodeError;
 pub use field_path::PathError;
 pub use plan::{MessageIndex, Plan};
 pub use request::BindingError;
+pub use resumption::ResumptionError;
 pub use template::TemplateError;
 
 use request::Binding;
 use response::Rendering;
+use resumption::Resumption;
 use router::{Found, Router};
 use rule::{Pattern, Rule};
 use template::Template;
@@ -45,6 +48,7 @@ pub struct Transcoder {
     router: Router,
     routes: Vec<Route>,
     status: Option<MessageIndex>,
+    resumption: Option<ExtensionDescriptor>,
 }
 
 /// One way to reach a method: a verb and a path template.
@@ -64,6 +68,7 @@ pub struct Route {
     suffix: String,
     binding: Binding,
     rendering: Rendering,
+    resumption: Option<Resumption>,
 }
 
 /// What a verb and a path lead to.
@@ -149,6 +154,14 @@ pub enum Error {
         /// As declared.
         field: String,
     },
+    /// The option on how to resume a stream names no fit field.
+    #[error("{method}: {source}")]
+    Resumption {
+        /// The gRPC path.
+        method: String,
+        /// What does not fit.
+        source: ResumptionError,
+    },
     /// The contract's descriptors do not fit those of `google.rpc`.
     #[error("the contract cannot be joined with google.rpc")]
     Descriptors(#[from] DescriptorError),
@@ -171,7 +184,8 @@ impl Transcoder {
         let pool = response::with_error_types(pool)?;
         let plan = Plan::new(&pool);
         let status = plan.message_index("google.rpc.Status");
-        let mut transcoder = Self { plan, router: Router::new(), routes: Vec::new(), status };
+        let resumption = resumption::extension(&pool);
+        let mut transcoder = Self { plan, router: Router::new(), routes: Vec::new(), status, resumption };
         for (method, rules) in rule::annotated_methods(&pool) {
             for rule in rules {
                 transcoder.add(&method, &rule)?;
@@ -213,6 +227,19 @@ impl Transcoder {
         Ok(message.into())
     }
 
+    /// Where a response stands in its stream, for a client that comes back; `None` if the contract does not say.
+    pub fn position(&self, route: &Route, message: &[u8]) -> Option<String> {
+        route.resumption.as_ref()?.position_of(&self.plan, message)
+    }
+
+    /// Puts the last position that a client has seen into its request, where the contract has a field for it.
+    pub fn resume_after(&self, route: &Route, message: Bytes, position: &str) -> Result<Bytes, RequestError> {
+        let Some(resumption) = &route.resumption else { return Ok(message) };
+        let mut message = Vec::from(message);
+        resumption.put_after(&self.plan, &mut message, position)?;
+        Ok(message.into())
+    }
+
     /// Turns one response message's wire bytes into the HTTP body.
     pub fn response(&self, route: &Route, message: &[u8]) -> Result<Outgoing, EncodeError> {
         route.rendering.render(&self.plan, message)
@@ -244,6 +271,11 @@ impl Transcoder {
         let Some(rendering) = Rendering::new(&mut self.plan, output, &rule.response_body) else {
             return Err(Error::UnknownResponseBody { method, field: rule.response_body.clone() });
         };
+        let resumption = Resumption::new(&self.plan, self.resumption.as_ref(), descriptor, (input, output));
+        let resumption = match resumption {
+            Ok(resumption) => resumption,
+            Err(source) => return Err(Error::Resumption { method, source }),
+        };
         let route = Route {
             method,
             client_streaming: descriptor.is_client_streaming(),
@@ -253,6 +285,7 @@ impl Transcoder {
             template,
             binding,
             rendering,
+            resumption,
         };
         if let Some(shadowed) = self.router.insert(&route.verb, &parsed, self.routes.len()) {
             let shadowed = &self.routes[shadowed].method;
@@ -260,6 +293,18 @@ impl Transcoder {
         }
         self.routes.push(route);
         Ok(())
+    }
+}
+
+impl Route {
+    /// Whether the body is taken as it is, whatever its media type: as a `google.api.HttpBody`.
+    pub fn takes_raw_body(&self) -> bool {
+        self.binding.takes_raw_body
+    }
+
+    /// Whether the answer is a `google.api.HttpBody`, whose bytes are sent as they are.
+    pub fn answers_raw_body(&self) -> bool {
+        matches!(self.rendering, Rendering::Raw | Rendering::RawField(_))
     }
 }
 

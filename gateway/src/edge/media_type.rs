@@ -1,5 +1,7 @@
 //! Which protocol a request speaks, by its `content-type`.
 
+use std::cmp::Reverse;
+
 use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_TYPE};
 
@@ -74,6 +76,85 @@ impl WebEncoding {
             Self::Binary => "application/grpc-web+proto",
             Self::Text => "application/grpc-web-text+proto",
         }
+    }
+}
+
+/// What a client accepts, as `accept` says.
+pub(super) struct Accept<'h> {
+    ranges: Vec<MediaRange<'h>>,
+}
+
+/// One entry of `accept`.
+struct MediaRange<'h> {
+    /// As sent, with a `*` for any.
+    kind: &'h str,
+    subtype: &'h str,
+    /// In thousandths.
+    weight: u16,
+}
+
+impl<'h> Accept<'h> {
+    /// Entries that cannot be read are left out.
+    pub(super) fn of(headers: &'h HeaderMap) -> Self {
+        let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        Self { ranges: values.flat_map(|value| value.split(',')).filter_map(MediaRange::parse).collect() }
+    }
+
+    /// The one of `offers`, each under all names of its media type, that has most weight; `None` if the client accepts
+    /// none of them. Where weights are equal, a type that the client names goes before one that it does not exclude,
+    /// then what it names first, then the first offer.
+    pub(super) fn best<T: Copy>(&self, offers: &[(&[&str], T)]) -> Option<T> {
+        let ranked = offers.iter().enumerate().filter_map(|(order, (names, offer))| {
+            let closest = names.iter().filter_map(|name| self.closest(name));
+            let (specificity, place, weight) =
+                closest.max_by_key(|(specificity, place, _)| (*specificity, Reverse(*place)))?;
+            (weight > 0).then_some(((weight, specificity, Reverse(place), Reverse(order)), *offer))
+        });
+        ranked.max_by_key(|(rank, _)| *rank).map(|(_, offer)| offer)
+    }
+
+    /// How precisely the entry names a media type that names it most precisely, its place, and its weight.
+    fn closest(&self, media_type: &str) -> Option<(u8, usize, u16)> {
+        let (kind, subtype) = media_type.split_once('/')?;
+        let fitting = self
+            .ranges
+            .iter()
+            .enumerate()
+            .filter_map(|(place, range)| Some((range.specificity_for(kind, subtype)?, place, range.weight)));
+        fitting.max_by_key(|(specificity, place, _)| (*specificity, Reverse(*place)))
+    }
+}
+
+impl<'h> MediaRange<'h> {
+    const WEIGHT_MAX: u16 = 1_000;
+
+    fn parse(text: &'h str) -> Option<Self> {
+        let mut parts = text.split(';').map(str::trim);
+        let (kind, subtype) = parts.next()?.split_once('/')?;
+        let weight = parts
+            .filter_map(|parameter| parameter.split_once('='))
+            .find_map(|(name, value)| name.trim().eq_ignore_ascii_case("q").then(|| parse_weight(value.trim())));
+        Some(Self { kind, subtype, weight: weight.unwrap_or(Self::WEIGHT_MAX) })
+    }
+
+    /// 2 where it names the media type, 1 where it names its kind, 0 where it takes any.
+    fn specificity_for(&self, kind: &str, subtype: &str) -> Option<u8> {
+        match (self.kind, self.subtype) {
+            ("*", "*") => Some(0),
+            (this, "*") if this.eq_ignore_ascii_case(kind) => Some(1),
+            (this, that) if this.eq_ignore_ascii_case(kind) && that.eq_ignore_ascii_case(subtype) => Some(2),
+            _ => None,
+        }
+    }
+}
+
+/// A weight from 0 to 1 with up to three decimals, in thousandths; what is none counts as 1.
+fn parse_weight(text: &str) -> u16 {
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+    let thousandths = format!("{decimals:0<3}").parse().ok().filter(|_| decimals.len() <= 3);
+    match (whole, thousandths) {
+        ("0", Some(thousandths)) => thousandths,
+        _ => MediaRange::WEIGHT_MAX,
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod request_stream;
 mod response_stream;
+mod stream_format;
 
 use std::sync::Arc;
 
@@ -24,15 +25,21 @@ use super::answer::Failure;
 use super::headers::rest_metadata;
 use super::media_type::{charset, essence, is_json};
 use super::metrics::RouteLabel;
+use super::verdict::Verdict;
 use crate::backend::Backend;
 use crate::codec::BytesCodec;
 use crate::contract::{Contract, RestRoute};
 use crate::refusal::invalid_request;
-use crate::transcode::{Incoming, Lookup, Match, RequestError};
+use crate::transcode::{Incoming, Lookup, Match, Outgoing, RequestError};
+
+use self::stream_format::Format;
 
 /// The largest single message that the edge takes from a service. Services page what is long; this only keeps a
 /// broken one from filling the edge's memory.
 const RESPONSE_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// What a browser sends when it connects again to a stream of events.
+const LAST_EVENT_ID: &str = "last-event-id";
 
 /// How many times the limit of a body is read and dropped beyond it, so that a client hears why it is refused.
 const DISCARDED_LIMITS: usize = 4;
@@ -102,7 +109,7 @@ async fn call(
 impl Call {
     async fn answer(self, parts: Parts, body: Body, body_bytes_max: usize) -> Result<Response<Body>, Failure> {
         check_content_encoding(&parts.headers)?;
-        let stream_format = response_stream::Format::of(&parts.headers);
+        let stream_format = Format::of(&parts.headers);
         if self.route.rpc.policy.client_streaming {
             return request_stream::answer(self, &parts, body, body_bytes_max, stream_format).await;
         }
@@ -112,11 +119,15 @@ impl Call {
             check_media_type(content_type, &body)?;
         }
         let incoming = Incoming { query: parts.uri.query(), content_type, body: &body };
-        let message = self.contract.transcoder().request(&self.matched, incoming).map_err(request_refused)?;
+        let mut message = self.contract.transcoder().request(&self.matched, incoming).map_err(request_refused)?;
+        if stream_format == Format::Events {
+            message = self.resumed(&parts.headers, message)?;
+        }
+        self.route.rpc.check(&message)?;
         let request = self.grpc_request(&parts.headers, message);
         if self.route.rpc.policy.server_streaming {
             let response = self.client().server_streaming(request, self.route.rpc.path.clone(), BytesCodec).await?;
-            response_stream::answer(self, response.into_inner(), stream_format).await
+            response_stream::answer(self, response.into_inner(), stream_format, Verdict::never()).await
         } else {
             let response = self.client().unary(request, self.route.rpc.path.clone(), BytesCodec).await?;
             self.encode(&response.into_inner())
@@ -144,16 +155,33 @@ impl Call {
         request
     }
 
-    fn encode(&self, message: &[u8]) -> Result<Response<Body>, Failure> {
+    /// The request of a browser that was cut off, with the last position that it has seen.
+    fn resumed(&self, headers: &HeaderMap, message: Bytes) -> Result<Bytes, Status> {
+        let Some(position) = headers.get(LAST_EVENT_ID).filter(|position| !position.is_empty()) else {
+            return Ok(message);
+        };
         let transcoder = self.contract.transcoder();
-        let outgoing = transcoder
-            .response(transcoder.route(&self.matched), message)
-            .map_err(|error| internal("writing the service's answer as JSON", &error))?;
+        let position = position
+            .to_str()
+            .map_err(|_| invalid_request(LAST_EVENT_ID.to_owned(), "the header is not text".to_owned()))?;
+        transcoder.resume_after(transcoder.route(&self.matched), message, position).map_err(request_refused)
+    }
+
+    fn encode(&self, message: &[u8]) -> Result<Response<Body>, Failure> {
+        let outgoing = self.outgoing(message)?;
         let content_type = HeaderValue::from_str(&outgoing.content_type)
             .map_err(|error| internal("writing the content type of the service's answer", &error))?;
         let mut response = super::answer::json_response(StatusCode::OK, outgoing.body);
         response.headers_mut().insert(CONTENT_TYPE, content_type);
         Ok(response)
+    }
+
+    /// What a client gets of a service's message.
+    fn outgoing(&self, message: &[u8]) -> Result<Outgoing, Status> {
+        let transcoder = self.contract.transcoder();
+        transcoder
+            .response(transcoder.route(&self.matched), message)
+            .map_err(|error| internal("writing the service's answer as JSON", &error))
     }
 }
 
@@ -236,9 +264,9 @@ fn without_body(response: Response<Body>) -> Response<Body> {
 }
 
 /// Answers of a stream are as private as others.
-fn stream_response(content_type: &'static str, body: Body) -> Response<Body> {
+fn stream_response(content_type: HeaderValue, body: Body) -> Response<Body> {
     let mut response = Response::new(body);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -4,7 +4,7 @@ use super::field_mask;
 use super::plan::{Field, Form, Kind, MessageIndex, Plan, Shape};
 use super::scalar::{Scalar, mismatch, put_untyped};
 use super::time::{Span, parse_duration, parse_timestamp};
-use super::wire::{WireType, close, open, put_bytes, put_tag, put_varint};
+use super::wire::{Payload, Reader, WireType, close, open, put_bytes, put_tag, put_varint};
 
 /// A field and the messages that lead to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,6 +84,17 @@ impl FieldPath {
         names.join(".")
     }
 
+    /// The field's kind and last value in a message; `None` if it is not there.
+    pub(super) fn find<'w>(&self, plan: &Plan, message: &'w [u8]) -> Option<(Kind, Payload<'w>)> {
+        let mut found = (Kind::Null, Payload::Length(message));
+        for step in &self.steps {
+            let Payload::Length(message) = found.1 else { return None };
+            let field = step.field(plan);
+            found = (field.kind, last_of(message, field.number)?);
+        }
+        Some(found)
+    }
+
     /// Whether both cannot be set at once, as they go through different members of one oneof.
     pub(super) fn excludes(&self, plan: &Plan, other: &Self) -> bool {
         let fork = self.steps.iter().zip(&other.steps).find(|(mine, theirs)| mine != theirs);
@@ -107,6 +118,17 @@ impl Step {
     fn field(self, plan: &Plan) -> &Field {
         &plan.message(self.message).fields[self.place]
     }
+}
+
+fn last_of(message: &[u8], number: u32) -> Option<Payload<'_>> {
+    let mut reader = Reader(message);
+    let mut last = None;
+    while let Some((record_number, payload)) = reader.record().ok()? {
+        if record_number == number {
+            last = Some(payload);
+        }
+    }
+    last
 }
 
 /// Appends a field, even where it is the default: it may have to win over an earlier value.

@@ -20,6 +20,8 @@ const HTTP_BODY: &str = "google.api.HttpBody";
 pub(super) struct Binding {
     pub(super) input: MessageIndex,
     pub(super) body: Body,
+    /// Whether the HTTP body goes to a `google.api.HttpBody`, as it is.
+    pub(super) takes_raw_body: bool,
     variables: Vec<BoundVariable>,
     /// The place of an update mask that is to be derived from a PATCH's body.
     derived_mask: Option<usize>,
@@ -75,6 +77,11 @@ impl Binding {
             "*" => Body::Whole,
             name => Body::Field(message.place_of_name(name).ok_or_else(|| BindingError::UnknownBody(name.to_owned()))?),
         };
+        let takes_raw_body = match body {
+            Body::None => false,
+            Body::Whole => message.name == HTTP_BODY,
+            Body::Field(place) => message.fields[place].is_message_named(plan, HTTP_BODY),
+        };
         let variables = template.variables.iter().map(|variable| BoundVariable::new(plan, input, template, variable));
         let derived_mask = match body {
             Body::Field(place) if verb == "PATCH" && message.fields[place].as_plain_message(plan).is_some() => {
@@ -82,7 +89,7 @@ impl Binding {
             }
             _ => None,
         };
-        Ok(Self { input, body, variables: variables.collect::<Result<_, _>>()?, derived_mask })
+        Ok(Self { input, body, takes_raw_body, variables: variables.collect::<Result<_, _>>()?, derived_mask })
     }
 
     /// The request message's wire bytes.
@@ -111,11 +118,11 @@ impl Binding {
         match self.body {
             Body::None if is_empty => Ok(()),
             Body::None => Err(RequestError::new("", "this method takes no body")),
-            Body::Whole if message.name == HTTP_BODY => {
+            Body::Whole if self.takes_raw_body => {
                 put_http_body(incoming, out);
                 Ok(())
             }
-            Body::Field(place) if message.fields[place].is_message_named(plan, HTTP_BODY) => {
+            Body::Field(place) if self.takes_raw_body => {
                 let mut payload = Vec::with_capacity(incoming.body.len() + 64);
                 put_http_body(incoming, &mut payload);
                 put_bytes(out, message.fields[place].number, &payload);

@@ -7,7 +7,7 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::plan::{Kind, Plan};
-use super::wire::put_varint;
+use super::wire::{Payload, put_varint};
 
 /// How a value was given.
 #[derive(Debug, Clone, Copy)]
@@ -78,6 +78,16 @@ pub(super) fn put_untyped(plan: &Plan, out: &mut Vec<u8>, kind: Kind, text: &str
         _ => Scalar::Text(text),
     };
     put(plan, out, kind, scalar)
+}
+
+/// An integer or a string of the wire as text; `None` if the value is another.
+pub(super) fn position_text(kind: Kind, payload: Payload<'_>) -> Option<String> {
+    match (kind, payload) {
+        (Kind::Int32 | Kind::Int64, Payload::Varint(value)) => Some(value.cast_signed().to_string()),
+        (Kind::Uint32 | Kind::Uint64, Payload::Varint(value)) => Some(value.to_string()),
+        (Kind::String, Payload::Length(text)) => std::str::from_utf8(text).ok().map(str::to_owned),
+        _ => None,
+    }
 }
 
 /// `expected a string, found number`.

@@ -1,4 +1,5 @@
-//! A stream of messages from an HTTP body: one JSON value per line.
+//! A stream of messages from an HTTP body: one JSON value per line or, where the contract takes a `google.api.HttpBody`,
+//! the body's bytes in pieces as they come.
 
 use std::sync::Arc;
 
@@ -11,12 +12,12 @@ use http_body_util::BodyExt;
 use tonic::Status;
 use tonic::body::Body;
 
-use super::response_stream::{self, Format};
-use super::{Call, Failure, body_broke_off, check_charset, request_refused};
+use super::stream_format::Format;
+use super::{Call, Failure, body_broke_off, check_charset, request_refused, response_stream};
 use crate::codec::BytesCodec;
-use crate::contract::Contract;
+use crate::contract::{Contract, Rpc};
 use crate::edge::media_type::{essence, is_json};
-use crate::edge::verdict::{self, Judge};
+use crate::edge::verdict::{self, Judge, Verdict};
 use crate::refusal::too_large;
 use crate::transcode::{Incoming, Match};
 
@@ -29,12 +30,20 @@ pub(super) async fn answer(
     line_bytes_max: usize,
     format: Format,
 ) -> Result<Response<Body>, Failure> {
-    check_media_type(parts)?;
+    let form = if call.route.takes_any_media_type {
+        Form::Raw { has_begun: false }
+    } else {
+        check_media_type(parts)?;
+        Form::Lines
+    };
     let (judge, verdict) = verdict::channel();
-    let lines = Lines {
+    let upload = Upload {
         contract: Arc::clone(&call.contract),
         matched: Arc::clone(&call.matched),
+        rpc: Arc::clone(&call.route.rpc),
         uri: parts.uri.clone(),
+        content_type: parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned),
+        form,
         body,
         buffer: LineBuffer::default(),
         number: 0,
@@ -42,31 +51,36 @@ pub(super) async fn answer(
         line_bytes_max,
         judge,
     };
-    let messages = stream::unfold(lines, |mut lines| async move {
-        let message = lines.next_message().await?;
-        Some((message, lines))
+    let messages = stream::unfold(upload, |mut upload| async move {
+        let message = upload.next_message().await?;
+        Some((message, upload))
     });
     let request = call.grpc_request(&parts.headers, messages);
-    tokio::select! {
-        // A bad line ends the call at once: the service sees a cancelled call and not the end of a good stream.
-        biased;
-        status = verdict => Err(status.into()),
-        response = exchange(call, request, format) => response,
-    }
+    exchange(call, request, format, verdict).await
 }
 
+/// Sends the messages and answers with what comes back. A bad line ends the call at once: the service sees a cancelled
+/// call and not the end of a good stream.
 async fn exchange(
     call: Call,
     request: tonic::Request<impl stream::Stream<Item = Bytes> + Send + 'static>,
     format: Format,
+    mut verdict: Verdict,
 ) -> Result<Response<Body>, Failure> {
     let path = call.route.rpc.path.clone();
+    let mut client = call.client();
     if call.route.rpc.policy.server_streaming {
-        let response = call.client().streaming(request, path, BytesCodec).await?;
-        response_stream::answer(call, response.into_inner(), format).await
-    } else {
-        let response = call.client().client_streaming(request, path, BytesCodec).await?;
-        call.encode(&response.into_inner())
+        let response = tokio::select! {
+            biased;
+            status = &mut verdict => return Err(status.into()),
+            response = client.streaming(request, path, BytesCodec) => response?,
+        };
+        return response_stream::answer(call, response.into_inner(), format, verdict).await;
+    }
+    tokio::select! {
+        biased;
+        status = verdict => Err(status.into()),
+        response = client.client_streaming(request, path, BytesCodec) => call.encode(&response?.into_inner()),
     }
 }
 
@@ -81,11 +95,14 @@ fn check_media_type(parts: &Parts) -> Result<(), Failure> {
     }
 }
 
-/// Reads a body line by line and each line as a message.
-struct Lines {
+/// Reads a body part by part, and each part as a message.
+struct Upload {
     contract: Arc<Contract>,
     matched: Arc<Match>,
+    rpc: Arc<Rpc>,
     uri: Uri,
+    content_type: Option<String>,
+    form: Form,
     body: Body,
     buffer: LineBuffer,
     /// Of the line read last, counted from 1.
@@ -95,13 +112,26 @@ struct Lines {
     judge: Judge,
 }
 
-impl Lines {
-    /// `None` at the end of the body. A line that cannot be read is reported to whoever waits for the answer, and then
+/// What the parts of a body are.
+#[derive(Clone, Copy)]
+enum Form {
+    /// Lines of JSON.
+    Lines,
+    /// Bytes, cut as they come. A body without any is one empty part.
+    Raw { has_begun: bool },
+}
+
+impl Upload {
+    /// `None` at the end of the body. A part that cannot be read is reported to whoever waits for the answer, and then
     /// nothing comes any more, not even the end.
     async fn next_message(&mut self) -> Option<Bytes> {
-        match self.next_line().await {
+        let part = match self.form {
+            Form::Lines => self.next_line().await,
+            Form::Raw { .. } => self.next_piece().await,
+        };
+        match part {
             Ok(None) => None,
-            Ok(Some(line)) => match self.decode(&line) {
+            Ok(Some(part)) => match self.decode(&part) {
                 Ok(message) => Some(message),
                 Err(status) => self.give_up(status).await,
             },
@@ -114,12 +144,29 @@ impl Lines {
         std::future::pending().await
     }
 
-    fn decode(&self, line: &[u8]) -> Result<Bytes, Status> {
-        let incoming = Incoming { query: self.uri.query(), content_type: None, body: line };
-        self.contract.transcoder().request(&self.matched, incoming).map_err(|mut error| {
-            error.description = format!("line {}: {}", self.number, error.description);
-            request_refused(error)
-        })
+    fn decode(&self, part: &[u8]) -> Result<Bytes, Status> {
+        let incoming = Incoming { query: self.uri.query(), content_type: self.content_type.as_deref(), body: part };
+        let message = self.contract.transcoder().request(&self.matched, incoming).map_err(request_refused);
+        let checked = message.and_then(|message| self.rpc.check(&message).map(|()| message));
+        match self.form {
+            Form::Lines => checked.map_err(|status| in_line(self.number, &status)),
+            Form::Raw { .. } => checked,
+        }
+    }
+
+    async fn next_piece(&mut self) -> Result<Option<Bytes>, Status> {
+        let has_begun =
+            matches!(std::mem::replace(&mut self.form, Form::Raw { has_begun: true }), Form::Raw { has_begun: true });
+        loop {
+            match self.body.frame().await {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) if !data.is_empty() => return Ok(Some(data)),
+                    _ => {}
+                },
+                Some(Err(_)) => return Err(body_broke_off()),
+                None => return Ok((!has_begun).then(Bytes::new)),
+            }
+        }
     }
 
     /// The next line that is not blank.
@@ -148,6 +195,12 @@ impl Lines {
             }
         }
     }
+}
+
+/// The refusal of a line's message, with the line's number in the message that people read first.
+fn in_line(number: usize, status: &Status) -> Status {
+    let message = format!("line {number}: {}", status.message());
+    Status::with_details(status.code(), message, status.details().to_vec().into())
 }
 
 /// What was read and not yet taken.

@@ -1,96 +1,92 @@
-//! A stream of messages as an HTTP body: lines of JSON, a JSON array, or server-sent events, as the client accepts.
+//! A stream of messages as an HTTP body, in the [format](super::stream_format) that the client accepts.
 //!
 //! Until the first message there is still a choice of HTTP status, so that a stream that fails at once answers like a
-//! unary call. Later failures become a last record `{"error": Status}`.
+//! unary call. Later failures become a last record. Messages that are a `google.api.HttpBody` are no records: their
+//! bytes follow each other as they are, and a failure breaks the body off.
 
 use std::time::Duration;
 
 use bytes::Bytes;
+use focusflow_mesh::refusal::internal;
 use futures_util::{StreamExt, stream};
-use http::header::ACCEPT;
-use http::{HeaderMap, Response};
+use http::{HeaderValue, Response};
 use http_body::Frame;
 use http_body_util::StreamBody;
 use tonic::body::Body;
 use tonic::{Status, Streaming};
 
+use super::stream_format::Format;
 use super::{Call, Failure, stream_response};
 use crate::edge::answer::status_json;
-use focusflow_mesh::refusal::internal;
+use crate::edge::verdict::Verdict;
+use crate::transcode::Outgoing;
 
 /// How long the HTTP status waits for the first message. A stream that is silent for longer is one that watches, and
 /// its client wants to know that it began.
 const FIRST_MESSAGE_WAIT: Duration = Duration::from_millis(500);
 
-/// How records are put into the body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Format {
-    /// One JSON value per line; the default.
-    Lines,
-    /// One JSON array.
-    Array,
-    /// Server-sent events.
-    Events,
-}
+/// How long a stream may be silent before the body says that it is still there. Proxies and load balancers close what
+/// is silent for a minute, some for half of one.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
-impl Format {
-    /// The first known media type of `accept`. Weights are not compared: clients that name one of these name one.
-    pub(super) fn of(headers: &HeaderMap) -> Self {
-        let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-        accepted
-            .flat_map(|value| value.split(','))
-            .find_map(|media_type| match media_type.split(';').next().unwrap_or_default().trim() {
-                "application/x-ndjson" | "application/ndjson" => Some(Self::Lines),
-                "application/json" => Some(Self::Array),
-                "text/event-stream" => Some(Self::Events),
-                _ => None,
-            })
-            .unwrap_or(Self::Lines)
-    }
-
-    const fn content_type(self) -> &'static str {
-        match self {
-            Self::Lines => "application/x-ndjson",
-            Self::Array => "application/json",
-            Self::Events => "text/event-stream",
-        }
-    }
-
-    fn record(self, position: usize, json: &[u8]) -> Vec<u8> {
-        let (before, after): (&[u8], &[u8]) = match (self, position) {
-            (Self::Lines, _) => (b"", b"\n"),
-            (Self::Array, 0) => (b"[", b""),
-            (Self::Array, _) => (b",", b""),
-            (Self::Events, _) => (b"data: ", b"\n\n"),
-        };
-        [before, json, after].concat()
-    }
-
-    /// What follows the last of `count` records.
-    const fn end(self, count: usize) -> &'static [u8] {
-        match (self, count) {
-            (Self::Array, 0) => b"[]",
-            (Self::Array, _) => b"]",
-            (Self::Lines | Self::Events, _) => b"",
-        }
-    }
-}
-
+/// Answers with the messages of a call. `verdict` is that on the request's own stream, which may still be going on.
 pub(super) async fn answer(
     call: Call,
-    mut messages: Streaming<Bytes>,
+    messages: Streaming<Bytes>,
     format: Format,
+    verdict: Verdict,
 ) -> Result<Response<Body>, Failure> {
-    let first = match tokio::time::timeout(FIRST_MESSAGE_WAIT, messages.message()).await {
+    let mut messages = Messages { messages, verdict };
+    if call.route.answers_raw_body {
+        return raw(call, messages).await;
+    }
+    let first = match tokio::time::timeout(FIRST_MESSAGE_WAIT, messages.next()).await {
         Ok(first) => first?.map_or(First::End, First::Message),
         Err(_) => First::Passed,
     };
-    let records = Records { call, messages, format, first, count: 0, finished: false };
+    let records = Records { call, messages, format, first, count: 0, has_begun: false, finished: false };
     let frames = stream::unfold(records, |mut records| async move {
         let bytes = records.next().await?;
         Some((Ok::<_, Status>(Frame::data(Bytes::from(bytes))), records))
     });
-    Ok(stream_response(format.content_type(), Body::new(StreamBody::new(frames.boxed()))))
+    Ok(stream_response(HeaderValue::from_static(format.content_type()), Body::new(StreamBody::new(frames.boxed()))))
+}
+
+/// Answers with the bytes of messages that are bodies, under the media type of the first.
+async fn raw(call: Call, mut messages: Messages) -> Result<Response<Body>, Failure> {
+    let first = match messages.next().await? {
+        Some(message) => call.outgoing(&message)?,
+        None => Outgoing { content_type: "application/octet-stream".to_owned(), body: Vec::new() },
+    };
+    let content_type = HeaderValue::from_str(&first.content_type)
+        .map_err(|error| internal("writing the content type of the service's answer", &error))?;
+    let first = stream::iter([Ok::<_, Status>(Frame::data(Bytes::from(first.body)))]);
+    let rest = stream::unfold((call, messages), |(call, mut messages)| async move {
+        let bytes = match messages.next().await {
+            Ok(None) => return None,
+            Ok(Some(message)) => call.outgoing(&message).map(|outgoing| Bytes::from(outgoing.body)),
+            Err(status) => Err(status),
+        };
+        Some((bytes.map(Frame::data), (call, messages)))
+    });
+    Ok(stream_response(content_type, Body::new(StreamBody::new(first.chain(rest).boxed()))))
+}
+
+/// The messages of an answer, until the request is found to be bad.
+struct Messages {
+    messages: Streaming<Bytes>,
+    verdict: Verdict,
+}
+
+impl Messages {
+    /// The next message. Nothing is lost when the future is dropped.
+    async fn next(&mut self) -> Result<Option<Bytes>, Status> {
+        tokio::select! {
+            biased;
+            status = &mut self.verdict => Err(status),
+            message = self.messages.message() => message,
+        }
+    }
 }
 
 enum First {
@@ -102,11 +98,12 @@ enum First {
 
 struct Records {
     call: Call,
-    messages: Streaming<Bytes>,
+    messages: Messages,
     format: Format,
     /// What came before the head was sent.
     first: First,
     count: usize,
+    has_begun: bool,
     finished: bool,
 }
 
@@ -115,73 +112,55 @@ impl Records {
         if self.finished {
             return None;
         }
-        let message = match std::mem::replace(&mut self.first, First::Passed) {
-            First::Message(message) => Ok(Some(message)),
-            First::End => Ok(None),
-            First::Passed => self.messages.message().await,
+        let is_beginning = !std::mem::replace(&mut self.has_begun, true);
+        if is_beginning && !self.format.begin().is_empty() {
+            return Some(self.format.begin().to_vec());
+        }
+        let message = match self.next_message().await {
+            Wait::Over(message) => message,
+            Wait::Silent => return Some(self.format.keep_alive().to_vec()),
         };
-        let encoded = message.and_then(|message| message.map(|message| self.encode(&message)).transpose());
-        match encoded {
-            Ok(Some(json)) => Some(self.record(&json)),
-            Ok(None) => {
-                self.finished = true;
-                Some(self.format.end(self.count).to_vec()).filter(|end| !end.is_empty())
-            }
-            Err(status) => {
-                self.finished = true;
-                let mut last = self.record(&error_record(&self.call, &status));
-                last.extend_from_slice(self.format.end(self.count));
-                Some(last)
+        let record = message.and_then(|message| message.map(|message| self.record(&message)).transpose());
+        match record {
+            Ok(Some(record)) => Some(record),
+            Ok(None) => Some(self.end(None)).filter(|end| !end.is_empty()),
+            Err(status) => Some(self.end(Some(&status))),
+        }
+    }
+
+    async fn next_message(&mut self) -> Wait {
+        match std::mem::replace(&mut self.first, First::Passed) {
+            First::Message(message) => Wait::Over(Ok(Some(message))),
+            First::End => Wait::Over(Ok(None)),
+            First::Passed if self.format.keep_alive().is_empty() => Wait::Over(self.messages.next().await),
+            First::Passed => {
+                tokio::time::timeout(KEEP_ALIVE_INTERVAL, self.messages.next()).await.map_or(Wait::Silent, Wait::Over)
             }
         }
     }
 
-    fn record(&mut self, json: &[u8]) -> Vec<u8> {
-        let record = self.format.record(self.count, json);
-        self.count += 1;
-        record
-    }
-
-    fn encode(&self, message: &[u8]) -> Result<Vec<u8>, Status> {
+    fn record(&mut self, message: &[u8]) -> Result<Vec<u8>, Status> {
         let transcoder = self.call.contract.transcoder();
-        let outgoing = transcoder
-            .response(transcoder.route(&self.call.matched), message)
-            .map_err(|error| internal("writing a message of the stream as JSON", &error))?;
-        Ok(outgoing.body)
+        let position = match self.format {
+            Format::Events => transcoder.position(transcoder.route(&self.call.matched), message),
+            Format::Lines | Format::Array => None,
+        };
+        let json = self.call.outgoing(message)?.body;
+        let record = self.format.message(self.count, position.as_deref(), &json);
+        self.count += 1;
+        Ok(record)
+    }
+
+    fn end(&mut self, status: Option<&Status>) -> Vec<u8> {
+        self.finished = true;
+        let status = status.map(|status| status_json(self.call.contract.transcoder(), status));
+        self.format.end(self.count, status.as_deref())
     }
 }
 
-fn error_record(call: &Call, status: &Status) -> Vec<u8> {
-    [b"{\"error\":".as_slice(), &status_json(call.contract.transcoder(), status), b"}"].concat()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn body(format: Format, records: &[&str]) -> String {
-        let mut body = Vec::new();
-        for (position, record) in records.iter().enumerate() {
-            body.extend(format.record(position, record.as_bytes()));
-        }
-        body.extend(format.end(records.len()));
-        String::from_utf8(body).unwrap()
-    }
-
-    #[test]
-    fn records_are_framed_as_the_format_wants() {
-        assert_eq!(body(Format::Lines, &["1", "2"]), "1\n2\n");
-        assert_eq!(body(Format::Array, &["1", "2"]), "[1,2]");
-        assert_eq!(body(Format::Array, &[]), "[]");
-        assert_eq!(body(Format::Events, &["1", "2"]), "data: 1\n\ndata: 2\n\n");
-    }
-
-    #[test]
-    fn the_format_follows_accept() {
-        let format = |accept: &str| Format::of(&HeaderMap::from_iter([(ACCEPT, accept.parse().unwrap())]));
-        assert_eq!(Format::of(&HeaderMap::new()), Format::Lines);
-        assert_eq!(format("*/*"), Format::Lines);
-        assert_eq!(format("application/json"), Format::Array);
-        assert_eq!(format("text/html, text/event-stream;q=0.9"), Format::Events);
-    }
+/// What waiting for a message came to.
+enum Wait {
+    Over(Result<Option<Bytes>, Status>),
+    /// Nothing came for as long as a body may be silent.
+    Silent,
 }

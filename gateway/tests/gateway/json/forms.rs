@@ -122,6 +122,32 @@ fn an_any_may_name_its_type_last() {
 }
 
 #[test]
+fn an_any_holds_whatever_has_a_form_of_its_own() {
+    for text in [
+        r#"{"any": {"@type": "t/google.protobuf.Value", "value": null}}"#,
+        r#"{"any": {"@type": "t/google.protobuf.Value", "value": [1.0, {"a": null}]}}"#,
+        r#"{"any": {"@type": "t/google.protobuf.Struct", "value": {"a": {"b": "c"}}}}"#,
+        r#"{"any": {"@type": "t/google.protobuf.ListValue", "value": [true]}}"#,
+        r#"{"any": {"@type": "t/google.protobuf.FieldMask", "value": "a.bC"}}"#,
+        r#"{"any": {"@type": "t/google.protobuf.UInt64Value", "value": "18446744073709551615"}}"#,
+        r#"{"any": {"@type": "t/google.protobuf.Any", "value": {"@type": "t/kitchen.v1.SinkRequest", "name": "x"}}}"#,
+    ] {
+        let expected: serde_json::Value = serde_json::from_str(text).unwrap();
+        assert_eq!(there_and_back("Sink", text), expected, "{text}");
+        let wire = prost::Message::encode_to_vec(&decoded("Sink", text));
+        assert_eq!(encoded("Sink", &wire)["any"], expected["any"], "{text}");
+    }
+}
+
+#[test]
+fn keys_of_every_kind_are_taken_to_their_limits() {
+    let text = r#"{"byUint32": {"4294967295": "1"}, "byUint64": {"18446744073709551615": "1.500s"},
+        "bySint32": {"-2147483648": "a"}, "byFixed64": {"0": true}, "bySfixed32": {"-1": {}},
+        "bySfixed64": {"-9223372036854775808": "NaN"}}"#;
+    assert_eq!(there_and_back("Sink", text), serde_json::from_str::<serde_json::Value>(text).unwrap());
+}
+
+#[test]
 fn an_any_of_an_unknown_type_is_shown_as_its_bytes() {
     // Field 45: a type of one letter and two bytes.
     let wire = b"\xea\x02\x09\x0a\x03x/y\x12\x02\x01\x02";

@@ -39,11 +39,32 @@ pub(crate) struct CountRequest {
 }
 
 #[derive(Clone, PartialEq, Message)]
+pub(crate) struct FeedRequest {
+    #[prost(int32, tag = "1")]
+    pub(crate) count: i32,
+    #[prost(int32, tag = "2")]
+    pub(crate) fail_after: i32,
+    #[prost(bool, tag = "3")]
+    pub(crate) go_silent: bool,
+    #[prost(int32, tag = "4")]
+    pub(crate) after: i32,
+}
+
+#[derive(Clone, PartialEq, Message)]
 pub(crate) struct Collected {
     #[prost(int32, tag = "1")]
     pub(crate) count: i32,
     #[prost(message, optional, tag = "2")]
     pub(crate) last: Option<Note>,
+}
+
+/// `google.api.HttpBody`.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct HttpBody {
+    #[prost(string, tag = "1")]
+    pub(crate) content_type: String,
+    #[prost(bytes = "vec", tag = "2")]
+    pub(crate) data: Vec<u8>,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -12,12 +12,13 @@ use http::Request as HttpRequest;
 use hyper::body::Incoming;
 use tokio::net::TcpListener;
 use tonic::codegen::BoxFuture;
-use tonic::server::{ClientStreamingService, Grpc, ServerStreamingService, UnaryService};
+use tonic::server::{ClientStreamingService, Grpc, ServerStreamingService, StreamingService, UnaryService};
 use tonic::{Code, Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
 
 use super::messages::{
-    Collected, CountRequest, FailRequest, Headers, HealthCheckRequest, HealthCheckResponse, Note, Nothing,
+    Collected, CountRequest, FailRequest, FeedRequest, Headers, HealthCheckRequest, HealthCheckResponse, HttpBody,
+    Note, Nothing,
 };
 
 /// Binds a free port and serves h2c for as long as the test runs.
@@ -39,9 +40,11 @@ async fn answer(request: HttpRequest<Incoming>) -> http::Response<tonic::body::B
     match path.trim_start_matches("/edge.test.v1.EchoService/") {
         "Echo" | "Open" => Grpc::new(ProstCodec::default()).unary(Echo, request).await,
         "Fail" => Grpc::new(ProstCodec::default()).unary(Fail, request).await,
-        "Count" | "/edge.test.v1.FeedService/Watch" => {
-            Grpc::new(ProstCodec::default()).server_streaming(Count, request).await
-        }
+        "Count" => Grpc::new(ProstCodec::default()).server_streaming(Count, request).await,
+        "/edge.test.v1.FeedService/Watch" => Grpc::new(ProstCodec::default()).server_streaming(Watch, request).await,
+        "Chat" => Grpc::new(ProstCodec::default()).streaming(Chat, request).await,
+        "Upload" => Grpc::new(ProstCodec::default()).client_streaming(Upload, request).await,
+        "Download" => Grpc::new(ProstCodec::default()).server_streaming(Download, request).await,
         "Collect" => Grpc::new(ProstCodec::default()).client_streaming(Collect, request).await,
         "Metadata" => Grpc::new(ProstCodec::default()).unary(Metadata, request).await,
         "Hang" => Grpc::new(ProstCodec::default()).unary(Hang, request).await,
@@ -89,7 +92,20 @@ impl ServerStreamingService<CountRequest> for Count {
 
     fn call(&mut self, request: Request<CountRequest>) -> Self::Future {
         let CountRequest { count, fail_after, go_silent } = request.into_inner();
-        let notes = stream::iter(1..=count).map(move |number| match fail_after {
+        Watch.call(Request::new(FeedRequest { count, fail_after, go_silent, after: 0 }))
+    }
+}
+
+struct Watch;
+
+impl ServerStreamingService<FeedRequest> for Watch {
+    type Response = Note;
+    type ResponseStream = Pin<Box<dyn Stream<Item = Result<Note, Status>> + Send>>;
+    type Future = BoxFuture<Response<Self::ResponseStream>, Status>;
+
+    fn call(&mut self, request: Request<FeedRequest>) -> Self::Future {
+        let FeedRequest { count, fail_after, go_silent, after } = request.into_inner();
+        let notes = stream::iter(after + 1..=count).map(move |number| match fail_after {
             // Below zero: fail before the first.
             _ if fail_after < 0 || (fail_after > 0 && number > fail_after) => {
                 Err(refusal::failed_precondition("LOST_COUNT", "the count was lost", &[]))
@@ -98,6 +114,59 @@ impl ServerStreamingService<CountRequest> for Count {
         });
         let silence = if go_silent { stream::pending().boxed() } else { stream::empty().boxed() };
         Box::pin(async { Ok(Response::new(notes.chain(silence).boxed())) })
+    }
+}
+
+/// The pieces of a file, counted as `Count` counts.
+struct Download;
+
+impl ServerStreamingService<CountRequest> for Download {
+    type Response = HttpBody;
+    type ResponseStream = Pin<Box<dyn Stream<Item = Result<HttpBody, Status>> + Send>>;
+    type Future = BoxFuture<Response<Self::ResponseStream>, Status>;
+
+    fn call(&mut self, request: Request<CountRequest>) -> Self::Future {
+        let counted = Count.call(request);
+        Box::pin(async {
+            let notes = counted.await?.into_inner();
+            let pieces = notes.map(|note| {
+                let data = format!("piece {}\n", note?.name).into_bytes();
+                Ok(HttpBody { content_type: "text/plain".to_owned(), data })
+            });
+            Ok(Response::new(pieces.boxed()))
+        })
+    }
+}
+
+struct Upload;
+
+impl ClientStreamingService<HttpBody> for Upload {
+    type Response = Collected;
+    type Future = BoxFuture<Response<Collected>, Status>;
+
+    fn call(&mut self, request: Request<Streaming<HttpBody>>) -> Self::Future {
+        Box::pin(async {
+            let mut pieces = request.into_inner();
+            let (mut count, mut note) = (0, Note::default());
+            while let Some(piece) = pieces.message().await? {
+                count += 1;
+                note.name = piece.content_type;
+                note.size_bytes += i32::try_from(piece.data.len()).unwrap();
+            }
+            Ok(Response::new(Collected { count, last: Some(note) }))
+        })
+    }
+}
+
+struct Chat;
+
+impl StreamingService<Note> for Chat {
+    type Response = Note;
+    type ResponseStream = Streaming<Note>;
+    type Future = BoxFuture<Response<Self::ResponseStream>, Status>;
+
+    fn call(&mut self, request: Request<Streaming<Note>>) -> Self::Future {
+        Box::pin(async { Ok(Response::new(request.into_inner())) })
     }
 }
 

@@ -40,6 +40,18 @@ fn maps_and_well_known_messages_are_taken_whole() {
 }
 
 #[test]
+fn what_is_cleared_within_a_message_is_named_alone() {
+    assert_eq!(
+        mask(r#"{"recipe": {"author": null, "steps": [], "base": null}}"#),
+        "recipe.author,recipe.steps,recipe.base"
+    );
+    assert_eq!(
+        mask(r#"{"extra": null, "serveTime": null, "prices": null, "tags": null}"#),
+        "extra,serveTime,prices,tags"
+    );
+}
+
+#[test]
 fn what_the_path_gives_does_not_change() {
     assert_eq!(mask(r#"{"id": "8", "name": "soup"}"#), "name");
     assert_eq!(mask(r#"{"id": "8"}"#), serde_json::Value::Null);
