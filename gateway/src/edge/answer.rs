@@ -129,13 +129,15 @@ fn with_json_names(bad_request: &[u8]) -> Vec<u8> {
     bad_request.encode_to_vec()
 }
 
-/// `task.due_time` as `task.dueTime`, by the rule of the JSON mapping.
+/// `task.due_time` as `task.dueTime`, by the rule of the JSON mapping. A map's keys, in quotes, are data.
 fn json_path(field: &str) -> String {
     let mut path = String::with_capacity(field.len());
     let mut is_start_of_word = false;
+    let mut is_key = false;
     for character in field.chars() {
+        is_key ^= character == '"';
         match character {
-            '_' => is_start_of_word = true,
+            '_' if !is_key => is_start_of_word = true,
             _ if is_start_of_word => {
                 path.push(character.to_ascii_uppercase());
                 is_start_of_word = false;
@@ -180,6 +182,7 @@ mod tests {
             ("time_zone", "timeZone"),
             ("task.due_time", "task.dueTime"),
             ("tasks[2].tag_names[0]", "tasks[2].tagNames[0]"),
+            ("by_name[\"my_key\"].due_time", "byName[\"my_key\"].dueTime"),
             ("", ""),
             ("timeZone", "timeZone"),
         ] {

@@ -56,9 +56,10 @@ impl Resumption {
         let (position, after) = (name("position"), name("after"));
         let resumption = Self { position: resolve(plan, output, &position)?, after: resolve(plan, input, &after)? };
         let is_position = |field: &FieldPath| field.leaf(plan).is_some_and(|leaf| is_position(leaf.kind));
-        match is_position(&resumption.position) {
-            true => Ok(Some(resumption)),
-            false => Err(ResumptionError::NoPosition(position)),
+        if is_position(&resumption.position) {
+            Ok(Some(resumption))
+        } else {
+            Err(ResumptionError::NoPosition(position))
         }
     }
 

@@ -13,6 +13,12 @@ use super::super::time::{Span, parse_duration, parse_timestamp};
 use super::super::wire::{WireType, close, open, put_bytes, put_tag, put_varint};
 use super::{DEPTH_MAX, Decoder};
 
+/// The keys of an `Any` that are no fields.
+const TYPE_KEY: &str = "@type";
+const VALUE_KEY: &str = "value";
+
+const TYPE_EXPECTED: &str = "expected the message's type under \"@type\"";
+
 /// What the place asks for that a value is written to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Expected {
@@ -375,49 +381,102 @@ fn members<'de, A: MapAccess<'de>>(decoder: &mut Decoder<'_>, index: MessageInde
     Ok(())
 }
 
-/// Writes an `Any`. Its type may come after its members, so they are held until all are there.
+/// Writes an `Any`. Where its type comes first, as most write it, its members are written as they come.
 fn any<'de, A: MapAccess<'de>>(decoder: &mut Decoder<'_>, mut map: A) -> Result<(), A::Error> {
-    let mut object = serde_json::Map::new();
+    let Some(first) = map.next_key::<String>()? else { return Ok(()) };
+    if first != TYPE_KEY {
+        return any_with_late_type(decoder, first, map);
+    }
+    let serde_json::Value::String(type_url) = map.next_value()? else {
+        return Err(decoder.refuse(TYPE_EXPECTED));
+    };
+    let index = any_type(decoder, &type_url)?;
+    any_payload(decoder, &type_url, |decoder| {
+        if decoder.plan.message(index).shape == Shape::Plain {
+            return members(decoder, index, map);
+        }
+        let key = map.next_key::<String>()?;
+        if key.as_deref() != Some(VALUE_KEY) {
+            return Err(refuse_value_key(decoder, key.as_deref()));
+        }
+        map.next_value_seed(any_root(decoder, index))?;
+        match map.next_key::<String>()? {
+            None => Ok(()),
+            key => Err(refuse_value_key(decoder, key.as_deref())),
+        }
+    })
+}
+
+/// Writes an `Any` whose members are held until its type is known.
+fn any_with_late_type<'de, A: MapAccess<'de>>(
+    decoder: &mut Decoder<'_>,
+    first: String,
+    mut map: A,
+) -> Result<(), A::Error> {
+    let mut object = serde_json::Map::from_iter([(first, map.next_value()?)]);
     while let Some((key, value)) = map.next_entry::<String, serde_json::Value>()? {
         if object.insert(key, value).is_some() {
             return Err(decoder.refuse("a key is given twice"));
         }
     }
-    if object.is_empty() {
-        return Ok(());
-    }
-    let Some(serde_json::Value::String(type_url)) = object.remove("@type") else {
-        return Err(decoder.refuse("expected the message's type under \"@type\""));
+    let Some(serde_json::Value::String(type_url)) = object.remove(TYPE_KEY) else {
+        return Err(decoder.refuse(TYPE_EXPECTED));
     };
-    let index = type_url.rsplit_once('/').and_then(|(_, full_name)| decoder.plan.message_index(full_name));
-    let Some(index) = index else {
-        return Err(decoder.refuse(format!("unknown type {}", quoted(&type_url))));
-    };
+    let index = any_type(decoder, &type_url)?;
     let value = if decoder.plan.message(index).shape == Shape::Plain {
         serde_json::Value::Object(object)
     } else {
-        let Some(value) = object.remove("value") else {
-            return Err(decoder.refuse("expected a value under \"value\""));
-        };
-        if let Some(key) = object.keys().next() {
-            decoder.path.push_unknown(key);
-            return Err(decoder.refuse("unknown field"));
+        let value = object.remove(VALUE_KEY);
+        match (value, object.keys().next()) {
+            (Some(value), None) => value,
+            (_, key) => return Err(refuse_value_key(decoder, key.map(String::as_str))),
         }
-        value
     };
+    any_payload(decoder, &type_url, |decoder| match any_root(decoder, index).deserialize(value) {
+        Ok(_is_set) => Ok(()),
+        Err(_) => Err(decoder.refuse("not the message that its type names")),
+    })
+}
+
+/// The message that an `Any` names as its type.
+fn any_type<E: Error>(decoder: &mut Decoder<'_>, type_url: &str) -> Result<MessageIndex, E> {
+    let index = type_url.rsplit_once('/').and_then(|(_, full_name)| decoder.plan.message_index(full_name));
+    index.ok_or_else(|| decoder.refuse(format!("unknown type {}", quoted(type_url))))
+}
+
+/// Writes the type of an `Any` and, behind it, what `write` appends.
+fn any_payload<'p, E: Error>(
+    decoder: &mut Decoder<'p>,
+    type_url: &str,
+    write: impl FnOnce(&mut Decoder<'p>) -> Result<(), E>,
+) -> Result<(), E> {
     put_bytes(&mut decoder.out, 1, type_url.as_bytes());
     let before = decoder.out.len();
     let start = open(&mut decoder.out, 2);
-    let seed = ValueSeed { decoder: &mut *decoder, number: 0, kind: Kind::Message(index), expected: Expected::Root };
-    if seed.deserialize(value).is_err() {
-        return Err(decoder.refuse("not the message that its type names"));
-    }
+    write(decoder)?;
     if decoder.out.len() == start {
         decoder.out.truncate(before);
     } else {
         close(&mut decoder.out, start);
     }
     Ok(())
+}
+
+fn any_root<'d, 'p>(decoder: &'d mut Decoder<'p>, index: MessageIndex) -> ValueSeed<'d, 'p> {
+    ValueSeed { decoder, number: 0, kind: Kind::Message(index), expected: Expected::Root }
+}
+
+/// Beside its type, an `Any` of a message with a form of its own has one key.
+#[cold]
+fn refuse_value_key<E: Error>(decoder: &mut Decoder<'_>, key: Option<&str>) -> E {
+    match key {
+        Some(key) if key != VALUE_KEY => {
+            decoder.path.push_unknown(key);
+            decoder.refuse("unknown field")
+        }
+        Some(_) => decoder.refuse("a key is given twice"),
+        None => decoder.refuse("expected a value under \"value\""),
+    }
 }
 
 impl<'de> DeserializeSeed<'de> for KeySeed<'_, '_> {

@@ -101,6 +101,16 @@ fn well_known_messages_refuse_what_is_not_their_form() {
         (r#"{"any": {"@type": "t/x.Y"}}"#, "any: unknown type \"t/x.Y\""),
         (r#"{"any": {"@type": "t/google.protobuf.Empty"}}"#, "any: expected a value under \"value\""),
         (r#"{"any": {"@type": "t/google.protobuf.Empty", "value": {}, "x": 1}}"#, "any.x: unknown field"),
+        (r#"{"any": {"x": 1, "@type": "t/google.protobuf.Empty", "value": {}}}"#, "any.x: unknown field"),
+        (r#"{"any": {"@type": "t/google.protobuf.Empty", "value": {}, "value": {}}}"#, "any: a key is given twice"),
+        (r#"{"any": {"value": {}, "@type": "t/google.protobuf.Empty", "value": {}}}"#, "any: a key is given twice"),
+        (r#"{"any": {"@type": 1}}"#, "any: expected the message's type under \"@type\""),
+        (r#"{"any": {"@type": "t/kitchen.v1.Scalars", "@type": "t/kitchen.v1.Dish"}}"#, "any.@type: unknown field"),
+        (r#"{"any": {"@type": "t/kitchen.v1.Scalars", "aBool": true, "aBool": true}}"#, "any.a_bool: given twice"),
+        (
+            r#"{"any": {"list": [{"aBool": 1}], "@type": "t/kitchen.v1.Scalars"}}"#,
+            "any.list[0].a_bool: expected true or false, found number",
+        ),
         (
             r#"{"any": {"@type": "t/kitchen.v1.Scalars", "list": [{"aBool": 1}]}}"#,
             "any.list[0].a_bool: expected true or false, found number",

@@ -50,6 +50,23 @@ fn rules_that_do_not_fit_are_refused_by_name() {
 }
 
 #[test]
+fn a_custom_verb_may_be_any() {
+    let transcoder = transcoder(r#"custom { kind: "*" path: "/any" } additional_bindings { get: "/any" }"#).unwrap();
+    for (verb, route) in [("GET", 1), ("POST", 0), ("PURGE", 0)] {
+        let Lookup::Found(matched) = transcoder.find(verb, "/any") else { panic!("no route for {verb}") };
+        assert_eq!(matched.route, route, "{verb}");
+    }
+}
+
+#[test]
+fn of_two_rules_for_one_path_the_later_counts() {
+    let transcoder = transcoder(r#"get: "/{a}" additional_bindings { get: "/{m.a}" response_body: "a" }"#).unwrap();
+    let Lookup::Found(matched) = transcoder.find("GET", "/x") else { panic!("no route") };
+    assert_eq!(matched.route, 1);
+    assert_eq!(&transcoder.request(&matched, Incoming::default()).unwrap()[..], b"\x12\x03\x0a\x01x");
+}
+
+#[test]
 fn a_list_in_one_segment_is_separated_by_commas() {
     let transcoder = transcoder(r#"get: "/{ints}""#).unwrap();
     let Lookup::Found(matched) = transcoder.find("GET", "/1,2") else { panic!("no route") };
