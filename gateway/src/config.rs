@@ -104,6 +104,9 @@ pub struct EdgeLimits {
     pub body_bytes_max: usize,
     /// Connections on the public port. `GATEWAY_CONNECTIONS_MAX`, default 10000.
     pub connections_max: usize,
+    /// How long a stream of events may be silent before a comment keeps it open. `GATEWAY_KEEP_ALIVE_SECONDS`, default
+    /// 15 seconds.
+    pub keep_alive: Duration,
 }
 
 /// What `/health` reports on.
@@ -130,7 +133,7 @@ impl Config {
 
 impl Default for EdgeLimits {
     fn default() -> Self {
-        Self { body_bytes_max: 4 * 1024 * 1024, connections_max: 10_000 }
+        Self { body_bytes_max: 4 * 1024 * 1024, connections_max: 10_000, keep_alive: Duration::from_secs(15) }
     }
 }
 

@@ -93,13 +93,11 @@ impl Rules {
 
     fn check_message(&self, input: MessageIndex, message: &[u8]) -> Result<(), Status> {
         let mut check = Check::new(&self.messages);
-        match check.run(input, message) {
-            Ok(()) => check.verdict(),
-            Err(Unreadable) => {
-                let name = &self.messages[input.0].name;
-                Err(invalid_request(String::new(), format!("the message is no {name}")))
-            }
+        if let Err(Unreadable) = check.run(input, message) {
+            let name = &self.messages[input.0].name;
+            return Err(invalid_request(String::new(), format!("the message is no {name}")));
         }
+        check.verdict()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fs;
 use std::num::NonZeroU16;
 use std::str::FromStr;
+use std::time::Duration;
 
 use focusflow_mesh::channel::{SecureTarget, Target};
 use focusflow_mesh::environment::{Environment, EnvironmentError};
@@ -95,6 +96,9 @@ fn limits(variables: &Environment<'_>) -> Result<EdgeLimits, EnvironmentError> {
     Ok(EdgeLimits {
         body_bytes_max: variables.parsed_positive("GATEWAY_BODY_BYTES_MAX")?.unwrap_or(defaults.body_bytes_max),
         connections_max: variables.parsed_positive("GATEWAY_CONNECTIONS_MAX")?.unwrap_or(defaults.connections_max),
+        keep_alive: variables
+            .parsed_positive("GATEWAY_KEEP_ALIVE_SECONDS")?
+            .map_or(defaults.keep_alive, |seconds| Duration::from_secs(seconds as u64)),
     })
 }
 
@@ -173,6 +177,7 @@ mod tests {
             ("MESH_TRUST_DOMAIN", "UPPER case"),
             ("FRONTEND_URL", "example.org/app"),
             ("GATEWAY_BODY_BYTES_MAX", "0"),
+            ("GATEWAY_KEEP_ALIVE_SECONDS", "0"),
             ("PASSWORD_HASHES_MAX", "0"),
             ("SESSIONS_MAX", "0"),
         ] {

@@ -28,6 +28,7 @@ use super::metrics::RouteLabel;
 use super::verdict::Verdict;
 use crate::backend::Backend;
 use crate::codec::BytesCodec;
+use crate::config::EdgeLimits;
 use crate::contract::{Contract, RestRoute};
 use crate::refusal::invalid_request;
 use crate::transcode::{Incoming, Lookup, Match, Outgoing, RequestError};
@@ -51,6 +52,7 @@ struct Call {
     route: Arc<RestRoute>,
     backend: Backend,
     admitted: Admitted,
+    limits: EdgeLimits,
 }
 
 pub(super) async fn serve(inner: &Inner, context: Context, request: Request<Body>) -> Response<Body> {
@@ -102,36 +104,42 @@ async fn call(
     let (parts, body) = request.into_parts();
     let admitted = inner.admission.admit(context, &route.rpc, &parts.headers).await?;
     let backend = inner.backend(&route.rpc)?;
-    let call = Call { contract: Arc::clone(&inner.contract), matched: Arc::new(matched), route, backend, admitted };
-    call.answer(parts, body, inner.limits.body_bytes_max).await
+    let contract = Arc::clone(&inner.contract);
+    let call = Call { contract, matched: Arc::new(matched), route, backend, admitted, limits: inner.limits };
+    call.answer(parts, body).await
 }
 
 impl Call {
-    async fn answer(self, parts: Parts, body: Body, body_bytes_max: usize) -> Result<Response<Body>, Failure> {
+    async fn answer(self, parts: Parts, body: Body) -> Result<Response<Body>, Failure> {
         check_content_encoding(&parts.headers)?;
-        let stream_format = Format::of(&parts.headers);
         if self.route.rpc.policy.client_streaming {
-            return request_stream::answer(self, &parts, body, body_bytes_max, stream_format).await;
+            return request_stream::answer(self, &parts, body).await;
         }
-        let body = self.read_in_time(read_body(&parts, body, body_bytes_max)).await?;
+        let body = self.read_in_time(read_body(&parts, body, self.limits.body_bytes_max)).await?;
         let content_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         if !self.route.takes_any_media_type {
             check_media_type(content_type, &body)?;
         }
         let incoming = Incoming { query: parts.uri.query(), content_type, body: &body };
-        let mut message = self.contract.transcoder().request(&self.matched, incoming).map_err(request_refused)?;
-        if stream_format == Format::Events {
-            message = self.resumed(&parts.headers, message)?;
+        let message = self.contract.transcoder().request(&self.matched, incoming).map_err(request_refused)?;
+        if self.route.rpc.policy.server_streaming {
+            return self.answer_with_stream(&parts.headers, message).await;
         }
         self.route.rpc.check(&message)?;
         let request = self.grpc_request(&parts.headers, message);
-        if self.route.rpc.policy.server_streaming {
-            let response = self.client().server_streaming(request, self.route.rpc.path.clone(), BytesCodec).await?;
-            response_stream::answer(self, response.into_inner(), stream_format, Verdict::never()).await
-        } else {
-            let response = self.client().unary(request, self.route.rpc.path.clone(), BytesCodec).await?;
-            self.encode(&response.into_inner())
+        let response = self.client().unary(request, self.route.rpc.path.clone(), BytesCodec).await?;
+        self.encode(&response.into_inner())
+    }
+
+    async fn answer_with_stream(self, headers: &HeaderMap, mut message: Bytes) -> Result<Response<Body>, Failure> {
+        let format = Format::of(headers);
+        if format == Format::Events {
+            message = self.resumed(headers, message)?;
         }
+        self.route.rpc.check(&message)?;
+        let request = self.grpc_request(headers, message);
+        let response = self.client().server_streaming(request, self.route.rpc.path.clone(), BytesCodec).await?;
+        response_stream::answer(self, response.into_inner(), format, Verdict::never()).await
     }
 
     /// The backend keeps the deadline once it has the request; until then a slow sender is stopped here.

@@ -202,8 +202,10 @@ impl<'r> Check<'r> {
 
     fn count(&mut self, field: &FieldRules, range: Range, count: usize, path: &Path<'_>) {
         if count == 0 && field.is_required {
-            self.refuse(path, "is required");
-        } else if !range.contains(count) && !(count == 0 && field.ignores_zero) {
+            return self.refuse(path, "is required");
+        }
+        let is_left_aside = count == 0 && field.ignores_zero;
+        if !is_left_aside && !range.contains(count) {
             self.refuse(path, range.complaint(count, "have", "items"));
         }
     }
@@ -215,12 +217,11 @@ impl<'r> Check<'r> {
     /// Checks one value; `None` is the zero value.
     fn value(&mut self, rules: &ValueRules, payload: Option<Payload<'_>>, path: &Path<'_>) -> Result<(), Unreadable> {
         let outcome = match (rules, payload) {
-            (ValueRules::Anything, _) => Ok(()),
+            // A message that is not there is no zero value of one.
+            (ValueRules::Anything, _) | (ValueRules::Message(_), None) => Ok(()),
             (ValueRules::Message(index), Some(Payload::Length(piece))) => {
                 return self.message(*index, &[piece], Some(path));
             }
-            // A message that is not there is no zero value of one.
-            (ValueRules::Message(_), None) => Ok(()),
             (ValueRules::Text(rules), Some(Payload::Length(text))) => rules.check(text),
             (ValueRules::Text(rules), None) => rules.check(&[]),
             (ValueRules::Bytes(range), Some(Payload::Length(bytes))) => check_bytes(*range, bytes.len()),

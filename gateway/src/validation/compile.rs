@@ -92,7 +92,9 @@ impl Compiler {
             if newly.is_empty() {
                 return;
             }
-            newly.into_iter().for_each(|place| self.is_constrained[place] = true);
+            for place in newly {
+                self.is_constrained[place] = true;
+            }
         }
     }
 

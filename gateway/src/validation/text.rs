@@ -32,10 +32,10 @@ impl TextRules {
             return Ok(());
         }
         let length = character_count(bytes);
-        match self.length.contains(length) {
-            true => Ok(()),
-            false if length == 0 => Err("must not be empty".to_owned()),
-            false => Err(self.length.complaint(length, "be", "characters long")),
+        match length {
+            _ if self.length.contains(length) => Ok(()),
+            0 => Err("must not be empty".to_owned()),
+            _ => Err(self.length.complaint(length, "be", "characters long")),
         }
     }
 }
@@ -63,10 +63,10 @@ fn character_count(bytes: &[u8]) -> usize {
 
 fn is_uuid(bytes: &[u8]) -> bool {
     bytes.len() == UUID_LENGTH
-        && bytes.iter().enumerate().all(|(place, byte)| match UUID_HYPHENS.contains(&place) {
-            true => *byte == b'-',
-            false => byte.is_ascii_hexdigit(),
-        })
+        && bytes
+            .iter()
+            .enumerate()
+            .all(|(place, byte)| if UUID_HYPHENS.contains(&place) { *byte == b'-' } else { byte.is_ascii_hexdigit() })
 }
 
 /// An address as HTML's `input` of the type `email` takes it.

@@ -42,7 +42,8 @@ impl Edge {
         Self::run(Self::config(descriptor_set, upstream).await).await
     }
 
-    async fn config(descriptor_set: Vec<u8>, upstream: SocketAddr) -> Config {
+    /// What a test may change before it runs the edge.
+    pub(crate) async fn config(descriptor_set: Vec<u8>, upstream: SocketAddr) -> Config {
         let nobody = address_where_nobody_listens().await;
         Config {
             listen: ListenConfig { public: ([127, 0, 0, 1], 0).into(), admin: None },

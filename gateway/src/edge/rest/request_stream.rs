@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::stream;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{HeaderValue, Response, Uri};
+use http::{HeaderMap, HeaderValue, Response, Uri};
 use http_body_util::BodyExt;
 use tonic::Status;
 use tonic::body::Body;
@@ -23,13 +23,7 @@ use crate::transcode::{Incoming, Match};
 
 const NDJSON: &str = "application/x-ndjson";
 
-pub(super) async fn answer(
-    call: Call,
-    parts: &Parts,
-    body: Body,
-    line_bytes_max: usize,
-    format: Format,
-) -> Result<Response<Body>, Failure> {
+pub(super) async fn answer(call: Call, parts: &Parts, body: Body) -> Result<Response<Body>, Failure> {
     let form = if call.route.takes_any_media_type {
         Form::Raw { has_begun: false }
     } else {
@@ -48,7 +42,7 @@ pub(super) async fn answer(
         buffer: LineBuffer::default(),
         number: 0,
         has_ended: false,
-        line_bytes_max,
+        line_bytes_max: call.limits.body_bytes_max,
         judge,
     };
     let messages = stream::unfold(upload, |mut upload| async move {
@@ -56,7 +50,7 @@ pub(super) async fn answer(
         Some((message, upload))
     });
     let request = call.grpc_request(&parts.headers, messages);
-    exchange(call, request, format, verdict).await
+    exchange(call, request, &parts.headers, verdict).await
 }
 
 /// Sends the messages and answers with what comes back. A bad line ends the call at once: the service sees a cancelled
@@ -64,7 +58,7 @@ pub(super) async fn answer(
 async fn exchange(
     call: Call,
     request: tonic::Request<impl stream::Stream<Item = Bytes> + Send + 'static>,
-    format: Format,
+    headers: &HeaderMap,
     mut verdict: Verdict,
 ) -> Result<Response<Body>, Failure> {
     let path = call.route.rpc.path.clone();
@@ -75,7 +69,7 @@ async fn exchange(
             status = &mut verdict => return Err(status.into()),
             response = client.streaming(request, path, BytesCodec) => response?,
         };
-        return response_stream::answer(call, response.into_inner(), format, verdict).await;
+        return response_stream::answer(call, response.into_inner(), Format::of(headers), verdict).await;
     }
     tokio::select! {
         biased;

@@ -25,10 +25,6 @@ use crate::transcode::Outgoing;
 /// its client wants to know that it began.
 const FIRST_MESSAGE_WAIT: Duration = Duration::from_millis(500);
 
-/// How long a stream may be silent before the body says that it is still there. Proxies and load balancers close what
-/// is silent for a minute, some for half of one.
-const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
-
 /// Answers with the messages of a call. `verdict` is that on the request's own stream, which may still be going on.
 pub(super) async fn answer(
     call: Call,
@@ -133,9 +129,7 @@ impl Records {
             First::Message(message) => Wait::Over(Ok(Some(message))),
             First::End => Wait::Over(Ok(None)),
             First::Passed if self.format.keep_alive().is_empty() => Wait::Over(self.messages.next().await),
-            First::Passed => {
-                tokio::time::timeout(KEEP_ALIVE_INTERVAL, self.messages.next()).await.map_or(Wait::Silent, Wait::Over)
-            }
+            First::Passed => unless_silent(self.call.limits.keep_alive, self.messages.next()).await,
         }
     }
 
@@ -159,8 +153,14 @@ impl Records {
 }
 
 /// What waiting for a message came to.
+#[derive(Debug)]
 enum Wait {
     Over(Result<Option<Bytes>, Status>),
     /// Nothing came for as long as a body may be silent.
     Silent,
+}
+
+/// Waits for a message, but not for longer than a body may be silent.
+async fn unless_silent(silence_max: Duration, message: impl Future<Output = Result<Option<Bytes>, Status>>) -> Wait {
+    tokio::time::timeout(silence_max, message).await.map_or(Wait::Silent, Wait::Over)
 }

@@ -1,11 +1,14 @@
 //! The formats of a server stream, and how it fails.
 
+use std::time::Duration;
+
 use http::{Method, StatusCode};
+use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
 use super::{lines, names};
-use crate::support::Edge;
 use crate::support::client::detail;
+use crate::support::{Edge, contract, upstream};
 
 #[tokio::test]
 async fn a_server_stream_is_one_json_value_per_line() {
@@ -65,4 +68,18 @@ async fn a_stream_that_goes_silent_ends_at_its_deadline() {
     assert_eq!((&lines[0]["name"], &lines[1]["error"]["code"]), (&json!("1"), &json!(4)));
     let silent = edge.send(Method::GET, "/api/v1/count/0?goSilent=true", &headers, "").await;
     assert_eq!(silent.status, StatusCode::OK, "a stream that watches has begun before its first message");
+}
+
+#[tokio::test]
+async fn a_silent_stream_of_events_is_kept_open_by_comments() {
+    let mut config = Edge::config(contract(), upstream::start().await).await;
+    config.limits.keep_alive = Duration::from_millis(1);
+    let edge = Edge::run(config).await;
+    let headers = [("accept", "text/event-stream")];
+    let mut body = edge.open(Method::GET, "/api/v1/feed/1?goSilent=true", &headers, "").await.into_body();
+    let mut text = Vec::new();
+    while !text.ends_with(b"\n\n:\n\n") {
+        text.extend(body.frame().await.unwrap().unwrap().into_data().unwrap());
+    }
+    assert!(text.starts_with(b"retry: 2000\n\nid: 1\ndata: {"), "{}", String::from_utf8_lossy(&text));
 }
