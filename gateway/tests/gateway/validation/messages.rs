@@ -4,6 +4,8 @@ use std::sync::LazyLock;
 
 use focusflow_gateway::transcode::Transcoder;
 use focusflow_gateway::validation::Rules;
+use proptest::collection::vec;
+use proptest::prelude::*;
 use prost_reflect::DescriptorPool;
 use tonic::Code;
 use tonic_types::StatusExt;
@@ -146,4 +148,27 @@ fn a_message_that_is_nested_without_end_is_refused() {
 fn a_method_without_rules_takes_anything() {
     assert!(RULES.check("/constraints.v1.Constraints/Leave", b"\xff").is_ok());
     assert!(RULES.check("/constraints.v1.Constraints/Unknown", b"\xff").is_ok());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_bytes_make_the_check_panic(bytes in vec(any::<u8>(), 0..200), tail in vec(any::<u8>(), 0..20)) {
+        let _ = RULES.check(PUT, &bytes);
+        let _ = RULES.check(PUT, &[with(""), tail].concat());
+    }
+
+    #[test]
+    fn where_a_message_is_cut_in_pieces_changes_nothing(minutes in -5..70_i32, tags in vec("[a-b]{0,2}", 0..4)) {
+        let (first, rest) = (
+            thing(r#"{"name": "a"}"#),
+            thing(&serde_json::json!({"minutes": minutes, "tags": tags}).to_string()),
+        );
+        // Tag 17: the same inner message as one record and as two.
+        let record = |bytes: &[u8]| [&[0x8a, 1, u8::try_from(bytes.len()).unwrap()], bytes].concat();
+        let whole = [with(""), record(&[&first[..], &rest].concat())].concat();
+        let pieces = [with(""), record(&first), record(&rest)].concat();
+        prop_assert_eq!(violations(&whole), violations(&pieces));
+    }
 }
