@@ -17,7 +17,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out_dir = PathBuf::from(env::var("OUT_DIR")?);
     fs::write(out_dir.join("descriptor.bin"), compiler.encode_file_descriptor_set())?;
 
-    tonic_prost_build::configure().generate_default_stubs(true).compile_fds(compiler.file_descriptor_set())?;
+    tonic_prost_build::configure()
+        .generate_default_stubs(true)
+        // Messages within frames are passed on, not copied.
+        .bytes(".focusflow.mesh.v1")
+        .compile_fds(compiler.file_descriptor_set())?;
     Ok(())
 }
 

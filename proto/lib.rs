@@ -9,7 +9,7 @@
 /// routes and policies.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptor.bin"));
 
-pub use self::focusflow::{internal, v1};
+pub use self::focusflow::{internal, mesh, v1};
 
 /// The packages as they are nested, which is how the generated code names what another package has.
 mod focusflow {
@@ -25,6 +25,15 @@ mod focusflow {
         pub mod v1 {
             #![allow(clippy::all, clippy::pedantic, reason = "generated")]
             tonic::include_proto!("focusflow.internal.v1");
+        }
+    }
+
+    /// What the mesh and the edge themselves say and are told.
+    pub mod mesh {
+        /// Package `focusflow.mesh.v1`: the frames of the WebSocket, and policies.
+        pub mod v1 {
+            #![allow(clippy::all, clippy::pedantic, reason = "generated")]
+            tonic::include_proto!("focusflow.mesh.v1");
         }
     }
 }

@@ -107,6 +107,26 @@ pub struct EdgeLimits {
     /// How long a stream of events may be silent before a comment keeps it open. `GATEWAY_KEEP_ALIVE_SECONDS`, default
     /// 15 seconds.
     pub keep_alive: Duration,
+    /// What a WebSocket may cost.
+    pub websocket: WebSocketLimits,
+}
+
+/// What WebSockets may cost.
+#[derive(Debug, Clone, Copy)]
+pub struct WebSocketLimits {
+    /// Open sockets. `WEBSOCKET_CONNECTIONS_MAX`, default 10000.
+    pub connections_max: usize,
+    /// Open sockets of one person. `WEBSOCKET_CONNECTIONS_PER_USER_MAX`, default 50.
+    pub connections_per_user_max: usize,
+    /// Calls under way on one socket. `WEBSOCKET_CALLS_MAX`, default 100.
+    pub calls_max: usize,
+    /// What one socket's requests may take before services have read them, in bytes. `WEBSOCKET_BUFFER_BYTES_MAX`,
+    /// default 32 MiB, which is as many of the largest messages as may be sent ahead of a call.
+    pub buffer_bytes_max: u32,
+    /// How long a new socket may take to say whose it is. `WEBSOCKET_TOKEN_SECONDS`, default 10.
+    pub token_timeout: Duration,
+    /// How long a socket may be silent; halfway it is asked whether it is there. `WEBSOCKET_IDLE_SECONDS`, default 60.
+    pub idle_timeout: Duration,
 }
 
 /// What `/health` reports on.
@@ -133,7 +153,20 @@ impl Config {
 
 impl Default for EdgeLimits {
     fn default() -> Self {
-        Self { body_bytes_max: 4 * 1024 * 1024, connections_max: 10_000, keep_alive: Duration::from_secs(15) }
+        Self { body_bytes_max: 4 * 1024 * 1024, connections_max: 10_000, keep_alive: Duration::from_secs(15), websocket: WebSocketLimits::default() }
+    }
+}
+
+impl Default for WebSocketLimits {
+    fn default() -> Self {
+        Self {
+            connections_max: 10_000,
+            connections_per_user_max: 50,
+            calls_max: 100,
+            buffer_bytes_max: 32 * 1024 * 1024,
+            token_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(60),
+        }
     }
 }
 

@@ -12,10 +12,11 @@ use focusflow_mesh::policy::{Auth, MethodPolicy, Policies, PolicyError};
 use focusflow_mesh::refusal::{Reason, Refusal};
 use focusflow_mesh::telemetry::{RpcMetrics, Side};
 use http::uri::{InvalidUri, PathAndQuery};
+use prost_reflect::{DescriptorPool, MessageDescriptor, MethodDescriptor};
 use tonic::Status;
 
 use crate::backend::Backend;
-use crate::transcode::{self, Match, Route, Transcoder};
+use crate::transcode::{self, Match, MessageIndex, Route, Transcoder};
 use crate::validation::{self, RequestRules, Rules};
 
 pub(crate) use self::scope::scopes;
@@ -70,6 +71,9 @@ pub(crate) struct Rpc {
     backend: Option<Backend>,
     /// What request messages must be, whatever protocol they come by; `None` if they have no constraints.
     pub(crate) rules: Option<RequestRules>,
+    /// Its messages as the transcoder knows them; `None` if the contract does not declare the RPC.
+    pub(crate) input: Option<MessageIndex>,
+    pub(crate) output: Option<MessageIndex>,
     /// The path as a label of metrics.
     pub(crate) label: Arc<str>,
     pub(crate) metrics: Arc<RpcMetrics>,
@@ -94,8 +98,12 @@ impl Contract {
         let rules = Arc::new(Rules::new(policies.pool())?);
         let mut rpcs = HashMap::new();
         for (path, policy) in policies.methods().filter(|(_, policy)| is_exposed(policy)) {
+            let method = method(policies.pool(), policy);
+            let index = |message: MessageDescriptor| transcoder.plan().message_index(message.full_name());
             let rpc = Rpc {
                 path: path_of(path)?,
+                input: method.as_ref().and_then(|method| index(method.input())),
+                output: method.as_ref().and_then(|method| index(method.output())),
                 policy: MethodPolicy::clone(policy),
                 scope: scopes.remove(path),
                 backend: backend(&policy.service),
@@ -164,4 +172,9 @@ fn rest_route(rpcs: &HashMap<String, Arc<Rpc>>, route: &Route) -> Option<Arc<Res
         takes_any_media_type: route.takes_raw_body(),
         answers_raw_body: route.answers_raw_body(),
     }))
+}
+
+fn method(pool: &DescriptorPool, policy: &MethodPolicy) -> Option<MethodDescriptor> {
+    let service = pool.get_service_by_name(&policy.service)?;
+    service.methods().find(|method| method.name() == policy.method)
 }

@@ -1,4 +1,4 @@
-//! The one public port: gRPC, gRPC-Web, REST and `/health`, told apart by path and media type.
+//! The one public port: gRPC, gRPC-Web, REST, WebSockets and `/health`, told apart by path and media type.
 
 mod admission;
 mod answer;
@@ -13,6 +13,7 @@ mod message_limit;
 mod metrics;
 mod rest;
 mod verdict;
+mod websocket;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -35,6 +36,7 @@ use crate::contract::{Contract, Rpc};
 use self::answer::Failure;
 use self::media_type::Protocol;
 use self::metrics::HttpMetrics;
+use self::websocket::Sockets;
 
 pub(crate) use self::admission::Admission;
 pub(crate) use self::cors::layer as cors_layer;
@@ -55,6 +57,8 @@ pub(crate) struct Parts {
     pub(crate) admission: Admission,
     pub(crate) dependencies: Dependencies,
     pub(crate) limits: EdgeLimits,
+    /// Whose pages may open WebSockets.
+    pub(crate) origins: Vec<HeaderValue>,
 }
 
 struct Inner {
@@ -62,6 +66,8 @@ struct Inner {
     admission: Admission,
     dependencies: Dependencies,
     limits: EdgeLimits,
+    origins: Vec<HeaderValue>,
+    sockets: Sockets,
     metrics: Arc<HttpMetrics>,
     drain: Drain,
 }
@@ -69,9 +75,18 @@ struct Inner {
 impl Edge {
     /// An edge that ends streams which would not end by themselves when `drain` asks for it.
     pub(crate) fn new(parts: Parts, drain: Drain) -> Self {
-        let Parts { contract, admission, dependencies, limits } = parts;
-        let contract = Arc::new(contract);
-        Self { inner: Arc::new(Inner { contract, admission, dependencies, limits, metrics: Arc::default(), drain }) }
+        let Parts { contract, admission, dependencies, limits, origins } = parts;
+        let inner = Inner {
+            contract: Arc::new(contract),
+            admission,
+            dependencies,
+            limits,
+            origins,
+            sockets: Sockets::new(limits.websocket),
+            metrics: Arc::default(),
+            drain,
+        };
+        Self { inner: Arc::new(inner) }
     }
 }
 
@@ -95,7 +110,7 @@ where
 }
 
 impl Inner {
-    async fn serve(&self, request: Request<Body>) -> Response<Body> {
+    async fn serve(self: &Arc<Self>, request: Request<Body>) -> Response<Body> {
         let context = Context::from_headers(request.headers());
         let measurement = self.metrics.begin(request.method(), &context);
         let request_id = context.request_id.to_header();
@@ -108,9 +123,12 @@ impl Inner {
         measurement.measure(response)
     }
 
-    async fn dispatch(&self, context: Context, request: Request<Body>) -> Response<Body> {
+    async fn dispatch(self: &Arc<Self>, context: Context, request: Request<Body>) -> Response<Body> {
         if request.uri().path() == HEALTH_PATH {
             return health::serve(self, request.method()).await;
+        }
+        if request.uri().path() == websocket::PATH {
+            return websocket::serve(self, request);
         }
         match Protocol::of(request.headers()) {
             Protocol::Grpc => grpc::serve(self, context, request, None).await,

@@ -122,7 +122,13 @@ async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, BuildErr
     Ok(Gateway {
         public: bind("PORT", config.listen.public).await?,
         admin,
-        edge: edge::Parts { contract, admission, dependencies, limits: config.limits },
+        edge: edge::Parts {
+            contract,
+            admission,
+            dependencies,
+            limits: config.limits,
+            origins: config.cors.origins.clone(),
+        },
         cors: cors_layer(config.cors.origins),
         limits: Limits { connections_max: config.limits.connections_max, ..Limits::default() },
         credentials,

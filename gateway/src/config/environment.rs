@@ -1,7 +1,7 @@
 //! The configuration as environment variables.
 
 use std::fs;
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use http::{HeaderValue, Uri};
 
 use super::{
     AuthConfig, Config, ContractConfig, CorsConfig, EdgeLimits, HealthConfig, ListenConfig, MeshConfig, NamedUpstream,
-    Secret,
+    Secret, WebSocketLimits,
 };
 use crate::auth::{AccessTokens, PasswordLimits, SESSIONS_MAX};
 
@@ -99,6 +99,26 @@ fn limits(variables: &Environment<'_>) -> Result<EdgeLimits, EnvironmentError> {
         keep_alive: variables
             .parsed_positive("GATEWAY_KEEP_ALIVE_SECONDS")?
             .map_or(defaults.keep_alive, |seconds| Duration::from_secs(seconds as u64)),
+        websocket: websocket(variables)?,
+    })
+}
+
+fn websocket(variables: &Environment<'_>) -> Result<WebSocketLimits, EnvironmentError> {
+    let defaults = WebSocketLimits::default();
+    let count = |variable, default| Ok(variables.parsed_positive(variable)?.unwrap_or(default));
+    let seconds = |variable, default| {
+        let seconds = variables.parsed::<NonZeroU32>(variable)?;
+        Ok(seconds.map_or(default, |seconds| Duration::from_secs(seconds.get().into())))
+    };
+    Ok(WebSocketLimits {
+        connections_max: count("WEBSOCKET_CONNECTIONS_MAX", defaults.connections_max)?,
+        connections_per_user_max: count("WEBSOCKET_CONNECTIONS_PER_USER_MAX", defaults.connections_per_user_max)?,
+        calls_max: count("WEBSOCKET_CALLS_MAX", defaults.calls_max)?,
+        buffer_bytes_max: variables
+            .parsed::<NonZeroU32>("WEBSOCKET_BUFFER_BYTES_MAX")?
+            .map_or(defaults.buffer_bytes_max, NonZeroU32::get),
+        token_timeout: seconds("WEBSOCKET_TOKEN_SECONDS", defaults.token_timeout)?,
+        idle_timeout: seconds("WEBSOCKET_IDLE_SECONDS", defaults.idle_timeout)?,
     })
 }
 
@@ -180,6 +200,9 @@ mod tests {
             ("GATEWAY_KEEP_ALIVE_SECONDS", "0"),
             ("PASSWORD_HASHES_MAX", "0"),
             ("SESSIONS_MAX", "0"),
+            ("WEBSOCKET_CONNECTIONS_MAX", "0"),
+            ("WEBSOCKET_BUFFER_BYTES_MAX", "lots"),
+            ("WEBSOCKET_IDLE_SECONDS", "0"),
         ] {
             let error = read_from(&[(variable, value)]).unwrap_err();
             assert_eq!(error.variable, variable);

@@ -1,7 +1,7 @@
 //! Who a request is from and how long it may take: what the edge decides before it lets an RPC pass.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use focusflow_mesh::context::{Context, GRPC_TIMEOUT_HEADER, parse_timeout};
 use focusflow_mesh::deadline;
@@ -35,6 +35,13 @@ pub(crate) struct Admission {
 pub(super) struct Admitted {
     pub(super) context: Context,
     session_id: Option<SessionId>,
+}
+
+/// Whose token it is.
+pub(super) struct Holder {
+    pub(super) user_id: Uuid,
+    /// How long the token lasts; `None` if it does not expire by itself.
+    pub(super) lasts: Option<Duration>,
 }
 
 /// Whose request it is, by its token.
@@ -72,6 +79,19 @@ impl Admission {
         let Bearer { user_id, session_id } = self.bearer(&context, rpc, headers).await?;
         context.user_id = Some(user_id);
         Ok(Admitted { context, session_id })
+    }
+
+    /// Whose token it is, where there is no RPC yet that it must admit to.
+    pub(super) async fn holder(&self, token: &str, context: &Context) -> Result<Holder, Status> {
+        if let Some(api_token) = ApiToken::parse(token) {
+            let api_tokens = self.api_tokens.as_ref().ok_or(TokenError::Invalid)?;
+            let grant = api_tokens.find(&api_token?, context).await?;
+            return Ok(Holder { user_id: grant.user_id, lasts: None });
+        }
+        let now = self.clock.now();
+        let claims = self.tokens.as_ref().ok_or(TokenError::Invalid)?.verify(token, now)?;
+        let lasts = (UNIX_EPOCH + Duration::from_secs(claims.exp)).duration_since(now).unwrap_or_default();
+        Ok(Holder { user_id: claims.sub, lasts: Some(lasts) })
     }
 
     async fn bearer(&self, context: &Context, rpc: &Rpc, headers: &HeaderMap) -> Result<Bearer, Status> {

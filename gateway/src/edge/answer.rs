@@ -1,7 +1,10 @@
 //! Failures as HTTP: one mapping of codes, one shape of body.
 
 use focusflow_mesh::refusal::with_reason;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE,
+    WWW_AUTHENTICATE,
+};
 use http::{HeaderValue, Response, StatusCode};
 use prost::Message;
 use tonic::body::Body;
@@ -21,11 +24,12 @@ pub(super) struct Failure {
     http: StatusCode,
     status: Status,
     allow: Option<HeaderValue>,
+    upgrade: Option<HeaderValue>,
 }
 
 impl From<Status> for Failure {
     fn from(status: Status) -> Self {
-        Self { http: http_status(status.code()), status, allow: None }
+        Self { http: http_status(status.code()), status, allow: None, upgrade: None }
     }
 }
 
@@ -33,7 +37,7 @@ impl Failure {
     /// 404: no route has this path.
     pub(super) fn unknown_path(path: &str) -> Self {
         let status = with_reason(Code::NotFound, "UNKNOWN_PATH", format!("nothing is at {path}"), &[]);
-        Self { http: StatusCode::NOT_FOUND, status, allow: None }
+        Self { http: StatusCode::NOT_FOUND, status, allow: None, upgrade: None }
     }
 
     /// 405: the path exists, but not for this verb.
@@ -41,14 +45,14 @@ impl Failure {
         let allow = allowed.join(", ");
         let message = format!("{verb} is not allowed here; allowed are {allow}");
         let status = with_reason(Code::Unimplemented, "WRONG_METHOD", message, &[("allow", &allow)]);
-        Self { http: StatusCode::METHOD_NOT_ALLOWED, status, allow: allow.parse().ok() }
+        Self { http: StatusCode::METHOD_NOT_ALLOWED, status, allow: allow.parse().ok(), upgrade: None }
     }
 
     /// 415: the body is not in a format that the edge reads.
     pub(super) fn wrong_media_type(found: &str, expected: &str) -> Self {
         let message = format!("the body is {found}; expected {expected}");
         let status = with_reason(Code::InvalidArgument, "WRONG_MEDIA_TYPE", message, &[("expected", expected)]);
-        Self { http: StatusCode::UNSUPPORTED_MEDIA_TYPE, status, allow: None }
+        Self { http: StatusCode::UNSUPPORTED_MEDIA_TYPE, status, allow: None, upgrade: None }
     }
 
     /// 415: the body is encoded in a way that the edge does not undo.
@@ -56,7 +60,7 @@ impl Failure {
         let message = format!("the header content-encoding is {found}; expected none, or identity");
         let metadata = [("header", CONTENT_ENCODING.as_str()), ("expected", "identity")];
         let status = with_reason(Code::InvalidArgument, "WRONG_CONTENT_ENCODING", message, &metadata);
-        Self { http: StatusCode::UNSUPPORTED_MEDIA_TYPE, status, allow: None }
+        Self { http: StatusCode::UNSUPPORTED_MEDIA_TYPE, status, allow: None, upgrade: None }
     }
 
     /// 415: the body's text is not in the only charset of JSON.
@@ -64,20 +68,26 @@ impl Failure {
         let message = format!("the charset of the header content-type is {found}; expected utf-8");
         let metadata = [("header", CONTENT_TYPE.as_str()), ("expected", "utf-8")];
         let status = with_reason(Code::InvalidArgument, "WRONG_CHARSET", message, &metadata);
-        Self { http: StatusCode::UNSUPPORTED_MEDIA_TYPE, status, allow: None }
+        Self { http: StatusCode::UNSUPPORTED_MEDIA_TYPE, status, allow: None, upgrade: None }
     }
 
     /// 413: the body is larger than the edge takes.
     pub(super) fn too_large(bytes_max: usize) -> Self {
         let status = crate::refusal::too_large(bytes_max);
-        Self { http: StatusCode::PAYLOAD_TOO_LARGE, status, allow: None }
+        Self { http: StatusCode::PAYLOAD_TOO_LARGE, status, allow: None, upgrade: None }
+    }
+
+    /// 426: only another protocol is spoken here (RFC 9110, 15.5.22).
+    pub(super) fn upgrade_required(message: &str, protocol: HeaderValue) -> Self {
+        let status = with_reason(Code::FailedPrecondition, "UPGRADE_REQUIRED", message, &[]);
+        Self { http: StatusCode::UPGRADE_REQUIRED, status, allow: None, upgrade: Some(protocol) }
     }
 
     /// 400: the request speaks native gRPC over HTTP/1.
     pub(super) fn grpc_needs_http2() -> Self {
         let message = "gRPC needs HTTP/2; over HTTP/1.1 use gRPC-Web or REST";
         let status = with_reason(Code::FailedPrecondition, "HTTP2_REQUIRED", message, &[]);
-        Self { http: StatusCode::BAD_REQUEST, status, allow: None }
+        Self { http: StatusCode::BAD_REQUEST, status, allow: None, upgrade: None }
     }
 
     /// The failure as a response. `has_token`: whether the request presented one, which then was not good enough.
@@ -86,6 +96,11 @@ impl Failure {
         let headers = response.headers_mut();
         if let Some(allow) = &self.allow {
             headers.insert(ALLOW, allow.clone());
+        }
+        if let Some(protocol) = &self.upgrade {
+            headers.insert(UPGRADE, protocol.clone());
+            headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+            headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
         }
         if let Some(seconds) = retry_after_seconds(&self.status) {
             headers.insert(RETRY_AFTER, seconds.into());

@@ -121,7 +121,7 @@ fn to_web(response: Response<Body>, encoding: WebEncoding) -> Response<Body> {
 }
 
 /// What is not exposed is answered like what does not exist.
-fn unknown_method(path: &str) -> Status {
+pub(super) fn unknown_method(path: &str) -> Status {
     let shown: String = path.chars().take(PATH_CHARACTERS_MAX).collect();
     Refusal::new(Reason::UnknownMethod, format!("{shown} is not an RPC of this API")).with("method", shown).into()
 }

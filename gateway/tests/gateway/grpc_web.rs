@@ -18,8 +18,13 @@ async fn every_spelling_of_the_media_type_is_understood() {
         ("application/grpc-web", "application/grpc-web+proto"),
         ("application/grpc-web+proto", "application/grpc-web+proto"),
         ("application/grpc-web+proto; charset=utf-8", "application/grpc-web+proto"),
+        ("application/grpc-web;charset=UTF-8;boundary=x", "application/grpc-web+proto"),
+        ("Application/gRPC-Web+Proto", "application/grpc-web+proto"),
+        ("APPLICATION/GRPC-WEB ; charset=utf-8", "application/grpc-web+proto"),
         ("application/grpc-web-text", "application/grpc-web-text+proto"),
         ("application/grpc-web-text+proto", "application/grpc-web-text+proto"),
+        ("application/grpc-web-text; charset=utf-8", "application/grpc-web-text+proto"),
+        ("application/grpc-web-text+proto;charset=\"utf-8\"", "application/grpc-web-text+proto"),
     ] {
         let answer = edge.grpc_web(OPEN, content_type, &[], &note("web")).await;
         assert_eq!(answer.message::<Note>(), note("web"), "{content_type}");

@@ -17,3 +17,4 @@ mod support;
 mod transcoding;
 mod trust;
 mod validation;
+mod websocket;

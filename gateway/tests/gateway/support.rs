@@ -12,6 +12,7 @@ use focusflow_gateway::auth::{ACCESS_TOKEN_LIFETIME, AccessTokens, Clock, Passwo
 use focusflow_gateway::build_with_clock;
 use focusflow_gateway::config::{
     AuthConfig, Config, ContractConfig, CorsConfig, EdgeLimits, HealthConfig, ListenConfig, MeshConfig, Secret,
+    WebSocketLimits,
 };
 use focusflow_mesh::drain::Drain;
 use http::HeaderValue;
@@ -65,6 +66,13 @@ impl Edge {
         }
     }
 
+    /// With the contract of `edge.proto` and other limits of WebSockets.
+    pub(crate) async fn start_with(change: impl FnOnce(&mut WebSocketLimits)) -> Self {
+        let mut config = Self::config(contract(), upstream::start().await).await;
+        change(&mut config.limits.websocket);
+        Self::run(config).await
+    }
+
     /// With the contract of `edge.proto`, until the shutdown.
     pub(crate) async fn start_until(drain: Drain) -> Self {
         let upstream = upstream::start().await;
@@ -87,7 +95,18 @@ impl Edge {
 
     /// An access token of this edge's person.
     pub(crate) fn token(&self) -> String {
-        self.tokens.issue(self.user_id, Uuid::now_v7(), self.clock.now()).unwrap()
+        self.token_of(self.user_id)
+    }
+
+    /// An access token of somebody.
+    pub(crate) fn token_of(&self, user_id: Uuid) -> String {
+        self.tokens.issue(user_id, Uuid::now_v7(), self.clock.now()).unwrap()
+    }
+
+    /// An access token of this edge's person that was issued long ago.
+    pub(crate) fn token_that_lasts(&self, time: Duration) -> String {
+        let issued = self.clock.now() + time - ACCESS_TOKEN_LIFETIME;
+        self.tokens.issue(self.user_id, Uuid::now_v7(), issued).unwrap()
     }
 
     /// Lets every token that was issued so far expire.

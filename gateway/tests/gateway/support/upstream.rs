@@ -45,7 +45,8 @@ async fn answer(request: HttpRequest<Incoming>) -> http::Response<tonic::body::B
         "Chat" => Grpc::new(ProstCodec::default()).streaming(Chat, request).await,
         "Upload" => Grpc::new(ProstCodec::default()).client_streaming(Upload, request).await,
         "Download" => Grpc::new(ProstCodec::default()).server_streaming(Download, request).await,
-        "Collect" => Grpc::new(ProstCodec::default()).client_streaming(Collect, request).await,
+        "Collect" | "Gather" => Grpc::new(ProstCodec::default()).client_streaming(Collect, request).await,
+        "Converse" => Grpc::new(ProstCodec::default()).streaming(Converse, request).await,
         "Metadata" => Grpc::new(ProstCodec::default()).unary(Metadata, request).await,
         "Hang" => Grpc::new(ProstCodec::default()).unary(Hang, request).await,
         "/grpc.health.v1.Health/Check" => Grpc::new(ProstCodec::default()).unary(Check, request).await,
@@ -186,6 +187,18 @@ impl ClientStreamingService<Note> for Collect {
             }
             Ok(Response::new(collected))
         })
+    }
+}
+
+struct Converse;
+
+impl StreamingService<Note> for Converse {
+    type Response = Note;
+    type ResponseStream = Streaming<Note>;
+    type Future = BoxFuture<Response<Self::ResponseStream>, Status>;
+
+    fn call(&mut self, request: Request<Streaming<Note>>) -> Self::Future {
+        Box::pin(async { Ok(Response::new(request.into_inner())) })
     }
 }
 

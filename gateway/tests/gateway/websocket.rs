@@ -1,0 +1,8 @@
+//! `/ws`, as a client that knows only `docs/WEBSOCKET.md` speaks it.
+
+mod calls;
+mod client;
+mod flow;
+mod handshake;
+mod limits;
+mod tokens;
