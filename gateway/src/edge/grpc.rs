@@ -4,6 +4,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use focusflow_mesh::channel::errors_as_trailers;
@@ -11,6 +12,7 @@ use focusflow_mesh::context::{Context, GRPC_TIMEOUT_HEADER};
 use focusflow_mesh::refusal::{Reason, Refusal};
 use focusflow_mesh::telemetry::Call;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, TE};
+use http::request::Parts;
 use http::uri::Uri;
 use http::{HeaderValue, Method, Request, Response, Version};
 use http_body::{Body as HttpBody, Frame, SizeHint};
@@ -24,6 +26,7 @@ use super::grpc_web::{request_body, response_body};
 use super::headers::{strip_browser_headers, strip_for_upstream};
 use super::media_type::WebEncoding;
 use super::metrics::RouteLabel;
+use super::rest::discard;
 use super::verdict::Verdict;
 use super::{message_check, message_limit};
 use crate::backend::Backend;
@@ -31,6 +34,9 @@ use crate::contract::Rpc;
 
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 const TRAILERS: HeaderValue = HeaderValue::from_static("trailers");
+
+/// How long a client that is refused may go on sending.
+const HEAR_OUT_MAX: Duration = Duration::from_secs(1);
 
 /// Longer paths are not worth repeating to the caller who sent them.
 const PATH_CHARACTERS_MAX: usize = 200;
@@ -56,7 +62,11 @@ pub(super) async fn serve(
     };
     let response = match inner.contract.rpc(request.uri().path()).cloned() {
         Some(rpc) => forward(inner, &rpc, context, request).await,
-        None => unknown_method(request.uri().path()).into_http(),
+        None => {
+            let status = unknown_method(request.uri().path());
+            hear_out(inner, request.version(), request.into_body()).await;
+            status.into_http()
+        }
     };
     match answer_encoding {
         Some(encoding) => to_web(response, encoding),
@@ -66,23 +76,26 @@ pub(super) async fn serve(
 
 async fn forward(inner: &Inner, rpc: &Arc<Rpc>, context: Context, request: Request<Body>) -> Response<Body> {
     let mut call = rpc.metrics.start();
-    let mut response = match admit(inner, rpc, context, request).await {
-        Ok((backend, request, verdict)) => pass(backend, request, verdict).await,
-        Err(status) => status.into_http(),
+    let (parts, body) = request.into_parts();
+    let version = parts.version;
+    let mut response = match admit(inner, rpc, context, parts).await {
+        Ok((backend, parts)) => {
+            let (body, verdict) = message_limit::limit(body, inner.limits.body_bytes_max);
+            let (body, verdict) = message_check::check(body, verdict, rpc.rules.clone());
+            pass(backend, Request::from_parts(parts, body), verdict).await
+        }
+        Err(status) => {
+            hear_out(inner, version, body).await;
+            status.into_http()
+        }
     };
     call.ended_by(response.headers());
     response.extensions_mut().insert(RouteLabel(Arc::clone(&rpc.label)));
     response.map(|body| Body::new(Counted { inner: body, call }))
 }
 
-/// The request as its backend gets it, and the verdict on its body.
-async fn admit(
-    inner: &Inner,
-    rpc: &Rpc,
-    context: Context,
-    request: Request<Body>,
-) -> Result<(Backend, Request<Body>, Verdict), Status> {
-    let (mut parts, body) = request.into_parts();
+/// The request's head as its backend gets it.
+async fn admit(inner: &Inner, rpc: &Rpc, context: Context, mut parts: Parts) -> Result<(Backend, Parts), Status> {
     let admitted = inner.admission.admit(context, rpc, &parts.headers).await?;
     let backend = inner.backend(rpc)?;
     strip_for_upstream(&mut parts.headers, rpc.policy.auth);
@@ -93,9 +106,18 @@ async fn admit(
     parts.uri = Uri::from(rpc.path.clone());
     parts.version = Version::HTTP_2;
     admitted.put_into(&mut parts.extensions);
-    let (body, verdict) = message_limit::limit(body, inner.limits.body_bytes_max);
-    let (body, verdict) = message_check::check(body, verdict, rpc.rules.clone());
-    Ok((backend, Request::from_parts(parts, body), verdict))
+    Ok((backend, parts))
+}
+
+/// Reads what is still sent of a request that is refused, for a while.
+///
+/// Over HTTP/1.1 a connection with an unread body is closed after the answer, and a client that was still writing, as
+/// Node's is, loses the answer with it. Over HTTP/2 only the stream ends; a client may even wait there for the answer
+/// before it sends more.
+async fn hear_out(inner: &Inner, version: Version, body: Body) {
+    if version < Version::HTTP_2 {
+        let _in_time = tokio::time::timeout(HEAR_OUT_MAX, discard(body, inner.limits.body_bytes_max)).await;
+    }
 }
 
 async fn pass(mut backend: Backend, request: Request<Body>, mut verdict: Verdict) -> Response<Body> {

@@ -214,7 +214,7 @@ async fn read_body(parts: &Parts, mut body: Body, bytes_max: usize) -> Result<By
 ///
 /// Over HTTP/2 an answer that overtakes the body is followed by a reset of the stream, with which clients as common as
 /// curl lose the answer.
-async fn discard(mut body: Body, mut bytes_left: usize) {
+pub(super) async fn discard(mut body: Body, mut bytes_left: usize) {
     while let Some(Ok(frame)) = body.frame().await {
         match bytes_left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) {
             Some(left) => bytes_left = left,

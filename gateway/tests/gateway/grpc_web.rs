@@ -33,6 +33,25 @@ async fn every_spelling_of_the_media_type_is_understood() {
 }
 
 #[tokio::test]
+async fn a_refusal_reaches_a_client_that_is_still_sending() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let edge = Edge::start().await;
+    for path in ["/edge.test.v1.EchoService/Echo", "/edge.test.v1.EchoService/Unknown"] {
+        let mut stream = tokio::net::TcpStream::connect(edge.address).await.unwrap();
+        let head = "HTTP/1.1\r\nhost: edge\r\ncontent-type: application/grpc-web\r\ntransfer-encoding: chunked\r\n\r\n";
+        // The refusal is decided by the head alone; the body comes in two parts behind it.
+        stream.write_all(format!("POST {path} {head}5\r\n\0\0\0\0\0\r\n").as_bytes()).await.unwrap();
+        assert!(edge.get("/health").await.status.as_u16() > 0, "the edge had time to look at it");
+        stream.write_all(b"0\r\n\r\n").await.unwrap();
+        let mut answer = vec![0; 1024];
+        let length = stream.read(&mut answer).await.unwrap();
+        let answer = String::from_utf8_lossy(&answer[..length]).into_owned();
+        assert!(answer.contains("grpc-status: "), "{answer}");
+        assert!(!answer.contains("connection: close"), "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn a_token_admits_over_grpc_web() {
     let edge = Edge::start().await;
     let token = format!("Bearer {}", edge.token());
