@@ -122,6 +122,10 @@ struct JsonBegin {
 }
 
 fn read_json(text: &Bytes) -> Result<ClientFrame, Close> {
+    // The library would also take an array of the fields in their order.
+    if !text.trim_ascii_start().starts_with(b"{") {
+        return Err(Close::malformed("expected a JSON object"));
+    }
     let frame: JsonFrame<'_> = serde_json::from_slice(text).map_err(|error| Close::malformed(&error.to_string()))?;
     let begin = |JsonBegin { method, metadata, timeout_ms }| Begin { method, metadata, timeout_ms };
     Ok(ClientFrame {
