@@ -29,8 +29,20 @@ impl Server {
 
     /// Starts this binary as the storage service on a database.
     pub(crate) fn start_storage(certificates: &Path, database_url: &str) -> anyhow::Result<Self> {
+        Self::start_storage_with(certificates, database_url, None)
+    }
+
+    /// The same, with a Redis that it shares with others.
+    pub(crate) fn start_storage_with(
+        certificates: &Path,
+        database_url: &str,
+        redis_url: Option<&str>,
+    ) -> anyhow::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("serve-storage").arg("--certificates").arg(certificates).arg("--database-url").arg(database_url);
+        if let Some(redis_url) = redis_url {
+            command.arg("--redis-url").arg(redis_url);
+        }
         Self::spawn(command)
     }
 

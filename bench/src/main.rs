@@ -18,6 +18,7 @@ mod server;
 mod statistics;
 mod storage;
 mod transcoding;
+mod websocket;
 
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
@@ -53,6 +54,8 @@ enum Role {
     Storage(storage::Options),
     /// Measures requests from the edge to PostgreSQL instead, beside an Express server that does the same job.
     Edge(edge::Options),
+    /// Measures WebSockets instead: memory for idle ones, and how long changes take to reach them.
+    Websocket(websocket::Options),
     /// The storage service on a database; started by the run itself.
     #[command(hide = true)]
     ServeStorage {
@@ -62,6 +65,9 @@ enum Role {
         /// The database.
         #[arg(long)]
         database_url: String,
+        /// The Redis that replicas share, if any.
+        #[arg(long)]
+        redis_url: Option<String>,
     },
     /// One of the servers under load; started by the run itself.
     #[command(hide = true)]
@@ -86,8 +92,9 @@ fn main() -> anyhow::Result<()> {
         }
         Some(Role::Storage(options)) => runtime.block_on(storage::run(&options)),
         Some(Role::Edge(options)) => runtime.block_on(edge::run(&options)),
-        Some(Role::ServeStorage { certificates, database_url }) => {
-            runtime.block_on(server::serve_storage(&certificates, &database_url))
+        Some(Role::Websocket(options)) => runtime.block_on(websocket::run(&options)),
+        Some(Role::ServeStorage { certificates, database_url, redis_url }) => {
+            runtime.block_on(server::serve_storage(&certificates, &database_url, redis_url.as_deref()))
         }
         None => runtime.block_on(run(&arguments)),
     }

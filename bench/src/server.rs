@@ -44,9 +44,13 @@ pub(crate) async fn serve(scenario: Scenario, certificates: &Path, upstream: Opt
 }
 
 /// Serves a database as storage does, likewise until the standard input ends.
-pub(crate) async fn serve_storage(certificates: &Path, database_url: &str) -> anyhow::Result<()> {
+pub(crate) async fn serve_storage(
+    certificates: &Path,
+    database_url: &str,
+    redis_url: Option<&str>,
+) -> anyhow::Result<()> {
     tokio::select! {
-        served = storage::serve_storage(certificates, database_url, announce) => served,
+        served = storage::serve_storage(certificates, database_url, redis_url, announce) => served,
         () = input_ended() => Ok(()),
     }
 }

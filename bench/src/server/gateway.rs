@@ -9,6 +9,9 @@ use focusflow_mesh::telemetry;
 
 use crate::server::{GATEWAY, JWT_SECRET, STORAGE, TRUST_DOMAIN};
 
+/// More than any run opens.
+const CONNECTIONS_MAX: &str = "1000000";
+
 /// Serves as in production, with the mesh's server in storage's place. `announce` is told the address.
 pub(super) async fn serve_gateway(
     certificates: &Path,
@@ -24,6 +27,9 @@ pub(super) async fn serve_gateway(
         "MESH_CERT_DIR" => Some(certificates.clone()),
         "MESH_TRUST_DOMAIN" => Some(TRUST_DOMAIN.to_owned()),
         "STORAGE_SERVICE_URL" => Some(storage.clone()),
+        "GATEWAY_CONNECTIONS_MAX" | "WEBSOCKET_CONNECTIONS_MAX" | "WEBSOCKET_CONNECTIONS_PER_USER_MAX" => {
+            Some(CONNECTIONS_MAX.to_owned())
+        }
         _ => None,
     })?;
     config.listen.public = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));

@@ -13,6 +13,7 @@ use crate::server::{STORAGE, TRUST_DOMAIN};
 pub(super) async fn serve_storage(
     certificates: &Path,
     database_url: &str,
+    redis_url: Option<&str>,
     announce: impl FnOnce(SocketAddr) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     telemetry::prometheus();
@@ -20,6 +21,7 @@ pub(super) async fn serve_storage(
     let mut config = Config::from_variables(|variable| match variable {
         "ADMIN_PORT" => Some("off".to_owned()),
         "DATABASE_URL" => Some(database_url.to_owned()),
+        "REDIS_URL" => redis_url.map(ToOwned::to_owned),
         "MESH_CERT_DIR" => Some(certificates.clone()),
         "MESH_TRUST_DOMAIN" => Some(TRUST_DOMAIN.to_owned()),
         _ => None,
