@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash -euo pipefail
 .DEFAULT_GOAL := help
-.PHONY: help run test lint unit tools bench conformance audit contract-baseline clean
+.PHONY: help run test lint unit web tools bench conformance audit contract-baseline clean
 
 CARGO ?= cargo
 # Such as `--tasks 1000000`, which leaves the largest tables out.
@@ -19,10 +19,15 @@ help: ## Print the recipes.
 run: ## Build and run everything on this machine: SQLite, a development CA, all services in one process.
 	$(CARGO) run --release --locked --package focusflow -- up
 
-test: lint unit ## Everything that must pass: lint, unit, integration, end to end.
+test: lint unit web ## Everything that must pass: lint, unit, integration, end to end, browsers.
 
 unit: tools node_modules ## All tests, without lint, beside a PostgreSQL and a Redis of their own.
 	scripts/with-databases $(CARGO) test --locked --workspace
+
+web: tools web/node_modules ## Clients in Node and in Chromium, gRPC-Web's and ours, before the real system.
+	@scripts/install-tools chromium
+	$(CARGO) test --locked --workspace --test e2e --no-run
+	cd web && npm test
 
 lint: node_modules ## Formatting, clippy, the contract's and the migrations' rules; warnings are errors.
 	$(CARGO) fmt --all -- --check
@@ -35,6 +40,7 @@ lint: node_modules ## Formatting, clippy, the contract's and the migrations' rul
 bench: tools ## What mesh and storage cost, next to what they are built on: prints the tables of docs/BENCHMARKS.md.
 	$(CARGO) run --locked --release --package focusflow-bench
 	$(CARGO) run --locked --release --package focusflow-bench -- storage $(BENCH_STORAGE)
+	$(CARGO) run --locked --release --package focusflow-bench -- websocket
 
 conformance: tools node_modules $(GRPCURL) ## The whole README tour, with the grpcurl that others use. Needs Go.
 	$(CARGO) build --release --locked --package focusflow
@@ -54,9 +60,13 @@ node_modules: package-lock.json
 	npm ci --no-audit --no-fund --loglevel=error
 	@touch node_modules
 
+web/node_modules: web/package-lock.json
+	cd web && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
 $(GRPCURL):
 	GOBIN=$(abspath $(dir $@)) go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3
 
 clean: ## Forget what was built; the data under .focusflow stays.
 	$(CARGO) clean
-	rm -rf node_modules
+	rm -rf node_modules web/node_modules web/src/gen
