@@ -165,7 +165,7 @@ impl Default for WebSocketLimits {
             calls_max: 100,
             buffer_bytes_max: 32 * 1024 * 1024,
             token_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_mins(1),
         }
     }
 }

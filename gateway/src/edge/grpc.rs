@@ -60,13 +60,12 @@ pub(super) async fn serve(
         Some(encoding) => from_web(request, encoding),
         None => request,
     };
-    let response = match inner.contract.rpc(request.uri().path()).cloned() {
-        Some(rpc) => forward(inner, &rpc, context, request).await,
-        None => {
-            let status = unknown_method(request.uri().path());
-            hear_out(inner, request.version(), request.into_body()).await;
-            status.into_http()
-        }
+    let response = if let Some(rpc) = inner.contract.rpc(request.uri().path()).cloned() {
+        forward(inner, &rpc, context, request).await
+    } else {
+        let status = unknown_method(request.uri().path());
+        hear_out(inner, request.version(), request.into_body()).await;
+        status.into_http()
     };
     match answer_encoding {
         Some(encoding) => to_web(response, encoding),

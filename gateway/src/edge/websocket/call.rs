@@ -43,7 +43,7 @@ pub(super) struct Output {
 #[derive(Clone)]
 pub(super) struct Call {
     pub(super) inner: Arc<Inner>,
-    pub(super) call_id: u32,
+    pub(super) id: u32,
     pub(super) rpc: Arc<Rpc>,
     pub(super) encoding: Encoding,
     pub(super) credit: Arc<Credit>,
@@ -56,7 +56,7 @@ impl Call {
         let _counted = self.inner.sockets.count_call();
         let mut measured = self.rpc.metrics.start();
         let context = Context::from_headers(&headers);
-        let mut pending = Outgoing { call_id: self.call_id, ..Outgoing::default() };
+        let mut pending = Outgoing { call_id: self.id, ..Outgoing::default() };
         pending.headers.insert(REQUEST_ID_HEADER.as_str().to_owned(), context.request_id.as_str().to_owned());
         let outcome = self.exchange(context, headers, requests, &mut pending).await;
         let ended = match outcome {
@@ -70,7 +70,7 @@ impl Call {
         measured.ended(ended.status.code());
         pending.end = Some(ended);
         self.say(pending).await;
-        self.call_id
+        self.id
     }
 
     /// What every protocol of the edge does: admission by the RPC's policy, and a backend.
@@ -148,7 +148,7 @@ impl Call {
             taken += 1;
             if taken == GRANT {
                 taken = 0;
-                call.say(Outgoing { call_id: call.call_id, credit: GRANT, ..Outgoing::default() }).await;
+                call.say(Outgoing { call_id: call.id, credit: GRANT, ..Outgoing::default() }).await;
             }
             match call.request_message(piece.message) {
                 Ok(message) => Some((message, (call, pieces, judge, taken))),
@@ -175,7 +175,7 @@ impl Call {
             while let Some(message) = messages.message().await? {
                 let message = Some(self.response_message(message)?);
                 self.credit.take().await;
-                self.say(Outgoing { call_id: self.call_id, message, ..Outgoing::default() }).await;
+                self.say(Outgoing { call_id: self.id, message, ..Outgoing::default() }).await;
             }
         } else {
             let message = messages.message().await?.ok_or_else(no_message)?;
@@ -207,14 +207,14 @@ impl Call {
     }
 
     async fn say_pending(&self, pending: &mut Outgoing) {
-        let now = Outgoing { call_id: self.call_id, ..Outgoing::default() };
+        let now = Outgoing { call_id: self.id, ..Outgoing::default() };
         self.say(std::mem::replace(pending, now)).await;
     }
 
     async fn say(&self, frame: Outgoing) {
         let frame = self.encoding.write(frame, self.inner.contract.transcoder());
         // If the socket has ended, so will the call.
-        let _ended = self.output.send(Output { call_id: self.call_id, frame }).await;
+        let _ended = self.output.send(Output { call_id: self.id, frame }).await;
     }
 }
 

@@ -184,16 +184,14 @@ fn json(frame: &Outgoing, transcoder: &Transcoder) -> Vec<u8> {
 }
 
 fn put_map(out: &mut Vec<u8>, map: &HashMap<String, String>) {
-    let mut position = 0;
     out.push(b'{');
-    for (name, value) in map {
+    for (position, (name, value)) in map.iter().enumerate() {
         if position > 0 {
             out.push(b',');
         }
         out.extend_from_slice(serde_json::Value::from(name.as_str()).to_string().as_bytes());
         out.push(b':');
         out.extend_from_slice(serde_json::Value::from(value.as_str()).to_string().as_bytes());
-        position += 1;
     }
     out.push(b'}');
 }

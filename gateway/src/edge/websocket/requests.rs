@@ -44,13 +44,11 @@ impl Room {
             return Err(too_large(self.message_bytes_max));
         }
         let length = u32::try_from(message.len()).unwrap_or(u32::MAX);
-        match Arc::clone(&self.bytes).try_acquire_many_owned(length) {
-            Ok(place) => Ok(Piece { message, _place: place }),
-            Err(_) => {
-                let message = format!("more than {} bytes of this socket's requests wait", self.bytes_max);
-                Err(resource_exhausted("WEBSOCKET_BUFFER_BYTES_MAX", message, None))
-            }
-        }
+        let place = Arc::clone(&self.bytes).try_acquire_many_owned(length).map_err(|_| {
+            let message = format!("more than {} bytes of this socket's requests wait", self.bytes_max);
+            resource_exhausted("WEBSOCKET_BUFFER_BYTES_MAX", message, None)
+        })?;
+        Ok(Piece { message, _place: place })
     }
 }
 

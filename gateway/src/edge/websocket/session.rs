@@ -284,7 +284,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         room.add(credit);
         let call = Call {
             inner: Arc::clone(&self.inner),
-            call_id,
+            id: call_id,
             rpc,
             encoding: self.encoding,
             credit: Arc::clone(&room),
@@ -437,17 +437,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     /// A client that takes nothing for as long as it may be silent is gone.
     async fn write(&mut self, message: Message) -> Result<(), Ending> {
-        written(timeout(self.limits.idle_timeout, self.socket.feed(message)).await)
+        let fed = timeout(self.limits.idle_timeout, self.socket.feed(message)).await;
+        fed.ok().and_then(Result::ok).ok_or(Ending::Gone)
     }
 
     async fn flush(&mut self) -> Result<(), Ending> {
-        written(timeout(self.limits.idle_timeout, self.socket.flush()).await)
-    }
-}
-
-fn written<E>(outcome: Result<Result<(), Error>, E>) -> Result<(), Ending> {
-    match outcome {
-        Ok(Ok(())) => Ok(()),
-        _ => Err(Ending::Gone),
+        let flushed = timeout(self.limits.idle_timeout, self.socket.flush()).await;
+        flushed.ok().and_then(Result::ok).ok_or(Ending::Gone)
     }
 }

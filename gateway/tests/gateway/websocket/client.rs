@@ -111,7 +111,7 @@ impl Socket {
                 close = frame;
             }
         }
-        close.expect("the socket ended without a word")
+        close.unwrap()
     }
 
     /// Everything until the end of a call, which is the last of it.
@@ -135,13 +135,15 @@ impl Socket {
     }
 
     async fn next(&mut self) -> Message {
-        self.0.next().await.expect("the socket has ended").unwrap()
+        self.0.next().await.unwrap().unwrap()
     }
 }
 
 /// A frame that begins a call.
 pub(super) fn begin(call_id: u32, method: &str, message: Value) -> Value {
-    json!({"callId": call_id, "begin": {"method": format!("edge.test.v1.{method}")}, "message": message})
+    let mut frame = json!({"callId": call_id, "begin": {"method": format!("edge.test.v1.{method}")}});
+    frame["message"] = message;
+    frame
 }
 
 /// The same in protobuf.
