@@ -127,14 +127,16 @@ impl Call {
 
     /// The wire bytes of a message of the request. Every one passes here before a backend sees it.
     fn request_message(&self, message: Bytes) -> Result<Bytes, Status> {
-        match self.encoding {
-            Encoding::Proto => Ok(message),
+        let wire = match self.encoding {
+            Encoding::Proto => message,
             Encoding::Json => {
                 let input = self.rpc.input.ok_or_else(|| self.no_json())?;
                 let wire = self.inner.contract.transcoder().plan().decode(input, &message);
-                wire.map(Bytes::from).map_err(|error| invalid_request(error.field, error.description))
+                wire.map(Bytes::from).map_err(|error| invalid_request(error.field, error.description))?
             }
-        }
+        };
+        self.rpc.check(&wire)?;
+        Ok(wire)
     }
 
     /// The messages of a stream. Taking them makes room, of which the client is told.
