@@ -56,6 +56,8 @@ pub enum ContractError {
 pub(crate) struct Contract {
     rpcs: HashMap<String, Arc<Rpc>>,
     transcoder: Transcoder,
+    /// Whether the contract's callers know our reasons; a stranger's do not.
+    explains: bool,
     /// By route of the transcoder; `None` where the RPC is not exposed.
     routes: Vec<Option<Arc<RestRoute>>>,
 }
@@ -114,7 +116,7 @@ impl Contract {
             rpcs.insert(path.to_owned(), Arc::new(rpc));
         }
         let routes = transcoder.routes().iter().map(|route| rest_route(&rpcs, route)).collect();
-        Ok(Self { rpcs, transcoder, routes })
+        Ok(Self { rpcs, transcoder, explains: policies.are_declared(), routes })
     }
 
     /// The RPC at a gRPC path, unless it does not exist or is not exposed.
@@ -125,6 +127,11 @@ impl Contract {
     /// The RPC of a route, unless it is not exposed.
     pub(crate) fn rest_route(&self, matched: &Match) -> Option<&Arc<RestRoute>> {
         self.routes.get(matched.route)?.as_ref()
+    }
+
+    /// Whether statuses carry the reasons that this project defines.
+    pub(crate) fn explains(&self) -> bool {
+        self.explains
     }
 
     pub(crate) fn transcoder(&self) -> &Transcoder {

@@ -7,6 +7,7 @@ mod grpc;
 mod grpc_web;
 mod headers;
 mod health;
+mod hear_out;
 mod media_type;
 mod message_check;
 mod message_limit;
@@ -23,8 +24,8 @@ use bytes::Bytes;
 use focusflow_mesh::context::{Context, REQUEST_ID_HEADER, TRACEPARENT_HEADER};
 use focusflow_mesh::drain::Drain;
 use futures_util::future::BoxFuture;
-use http::header::AUTHORIZATION;
-use http::{HeaderValue, Request, Response};
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, Response};
 use tonic::Status;
 use tonic::body::Body;
 use tower::Service;
@@ -32,6 +33,7 @@ use tower::Service;
 use crate::backend::Backend;
 use crate::config::EdgeLimits;
 use crate::contract::{Contract, Rpc};
+use crate::transcode::Lookup;
 
 use self::answer::Failure;
 use self::media_type::Protocol;
@@ -135,8 +137,9 @@ impl Inner {
             Protocol::GrpcWeb(encoding) => grpc::serve(self, context, request, Some(encoding)).await,
             Protocol::UnsupportedGrpc => {
                 let failure = Failure::wrong_media_type("gRPC with messages that are not protobuf", "application/grpc");
-                self.render(&failure, &request)
+                grpc::turn_away(self, failure, request).await
             }
+            Protocol::Rest if self.is_rpc_only(&request) => self.not_rpc(request).await,
             Protocol::Rest => rest::serve(self, context, request).await,
         }
     }
@@ -147,7 +150,25 @@ impl Inner {
         Ok(if rpc.policy.may_end_early() { backend.ending_with(&self.drain) } else { backend })
     }
 
-    fn render(&self, failure: &Failure, request: &Request<Body>) -> Response<Body> {
+    /// Whether a path is that of an RPC, and no REST route has it too.
+    fn is_rpc_only(&self, request: &Request<Body>) -> bool {
+        let path = request.uri().path();
+        let routes = self.contract.transcoder();
+        self.contract.rpc(path).is_some() && matches!(routes.find(request.method().as_str(), path), Lookup::NotFound)
+    }
+
+    /// The answer where an RPC is called in a way that no RPC is.
+    async fn not_rpc(&self, request: Request<Body>) -> Response<Body> {
+        let failure = if request.method() == Method::POST {
+            let found = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+            Failure::wrong_media_type(found.unwrap_or("of no type"), "application/grpc or application/grpc-web")
+        } else {
+            Failure::wrong_verb(request.method().as_str(), &[Method::POST.to_string()])
+        };
+        grpc::turn_away(self, failure, request).await
+    }
+
+    fn render<B>(&self, failure: &Failure, request: &Request<B>) -> Response<Body> {
         failure.render(self.contract.transcoder(), request.headers().contains_key(AUTHORIZATION))
     }
 }

@@ -74,6 +74,7 @@ pub enum BuildError {
 /// The edge with its ports bound, ready to serve.
 pub struct Gateway {
     public: TcpListener,
+    transport: Transport,
     admin: Option<TcpListener>,
     edge: edge::Parts,
     cors: CorsLayer,
@@ -121,6 +122,7 @@ async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, BuildErr
     };
     Ok(Gateway {
         public: bind("PORT", config.listen.public).await?,
+        transport: Transport::Plaintext,
         admin,
         edge: edge::Parts {
             contract,
@@ -137,6 +139,13 @@ async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, BuildErr
 }
 
 impl Gateway {
+    /// The same edge, whose public port speaks over `transport`. It is plaintext otherwise.
+    #[must_use]
+    pub fn over(mut self, transport: Transport) -> Self {
+        self.transport = transport;
+        self
+    }
+
     /// Where the public port is bound.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.public.local_addr()
@@ -162,7 +171,7 @@ impl Gateway {
             info!(%address, "the edge is listening");
         }
         let service = self.cors.layer(Edge::new(self.edge, drain.clone()));
-        let edge = server::serve(self.public, Transport::Plaintext, self.limits, service, drain.clone());
+        let edge = server::serve(self.public, self.transport, self.limits, service, drain.clone());
         let admin = admin::serve(self.admin, self.health, drain);
         let background = async {
             if let Some(watch) = self.credentials {

@@ -27,17 +27,25 @@ use tonic::body::Body;
 use tonic::codegen::BoxFuture;
 use tower::Service;
 
+use crate::framing::{Cardinality, Rules};
+use crate::policy::Policies;
 use crate::telemetry::{RpcMetrics, Side};
 use crate::tls::CredentialsReader;
 
 pub use self::response::errors_as_trailers;
 pub use self::target::{SecureTarget, Target, TargetError};
 
-use self::connector::Connector;
+use self::connector::{Connector, Trust};
 use self::keeper::{Keeper, Slot};
 
 /// The service account that says for whom it calls.
 const GATEWAY: &str = "gateway";
+
+/// What is known about an RPC, looked up once.
+struct Rpc {
+    metrics: Arc<RpcMetrics>,
+    response: Rules,
+}
 
 /// RPCs with metrics of their own; further ones are counted as one, so that a stranger's paths cannot fill the memory.
 const METRICS_MAX: usize = 2_000;
@@ -65,6 +73,11 @@ pub struct ChannelConfig {
     pub connection_window_bytes: u32,
     /// Calls at the same time; further ones are shed. 10,000.
     pub calls_max: usize,
+    /// How large a message of a response may be on the wire, in bytes. Not limited here: a generated client limits what
+    /// it decodes, and a proxy what it holds.
+    pub message_bytes_max: usize,
+    /// Says of which RPCs the response is exactly one message, so that none and several are refused. Absent: of none.
+    pub contract: Option<Policies>,
     /// Whether to tell the peer for whom we call. Absent: if we are the gateway, or without identity (plaintext), since
     /// servers refuse it from anyone else but impersonators.
     pub forward_user: Option<bool>,
@@ -88,7 +101,7 @@ struct Inner {
     connector: Arc<Connector>,
     stop: CancellationToken,
     calls: Arc<AtomicUsize>,
-    metrics: RwLock<HashMap<String, Arc<RpcMetrics>>>,
+    rpcs: RwLock<HashMap<String, Arc<Rpc>>>,
     _stop_when_dropped: DropGuard,
 }
 
@@ -106,6 +119,8 @@ impl Default for ChannelConfig {
             stream_window_bytes: MEBIBYTE,
             connection_window_bytes: 4 * MEBIBYTE,
             calls_max: 10_000,
+            message_bytes_max: usize::MAX,
+            contract: None,
             forward_user: None,
         }
     }
@@ -115,21 +130,33 @@ impl Channel {
     /// A channel to `target`, which connects when it is first used. An `https` target needs credentials: without them
     /// every call is refused.
     pub fn new(target: Target, credentials: Option<CredentialsReader>, config: ChannelConfig) -> Self {
-        let stop = CancellationToken::new();
         let is_gateway = credentials
             .as_ref()
             .is_none_or(|credentials| credentials.current().identity().service_account() == GATEWAY);
+        let forward_user = config.forward_user.unwrap_or(is_gateway);
+        Self::trusting(Trust::Mesh(credentials), target, config, forward_user)
+    }
+
+    /// A channel to a service outside the mesh, whose `https` is that of the Web: `tls` says which hosts it believes. It
+    /// does not tell for whom it calls unless the configuration says so.
+    pub fn outside(target: Target, tls: Arc<rustls::ClientConfig>, config: ChannelConfig) -> Self {
+        let forward_user = config.forward_user.unwrap_or(false);
+        Self::trusting(Trust::Web(tls), target, config, forward_user)
+    }
+
+    fn trusting(trust: Trust, target: Target, config: ChannelConfig, forward_user: bool) -> Self {
+        let stop = CancellationToken::new();
         let inner = Inner {
-            forward_user: config.forward_user.unwrap_or(is_gateway),
+            forward_user,
             slots: (0..config.connections.max(1)).map(|_| Arc::default()).collect(),
             next_slot: AtomicUsize::new(0),
             changes: Arc::new(watch::Sender::new(())),
             started: AtomicBool::new(false),
-            connector: Arc::new(Connector::new(target.clone(), credentials, &config)),
+            connector: Arc::new(Connector::new(target.clone(), trust, &config)),
             _stop_when_dropped: stop.clone().drop_guard(),
             stop,
             calls: Arc::default(),
-            metrics: RwLock::default(),
+            rpcs: RwLock::default(),
             target,
             config,
         };
@@ -184,18 +211,26 @@ impl Inner {
         }
     }
 
-    fn metrics(&self, path: &str) -> Arc<RpcMetrics> {
-        let known = self.metrics.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(metrics) = known.get(path) {
-            return Arc::clone(metrics);
+    fn rpc(&self, path: &str) -> Arc<Rpc> {
+        let known = self.rpcs.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(rpc) = known.get(path) {
+            return Arc::clone(rpc);
         }
         let full = known.len() >= METRICS_MAX;
         drop(known);
         let path = if full { "/other/other" } else { path };
         let (service, method) = path.strip_prefix('/').and_then(|path| path.split_once('/')).unwrap_or((path, ""));
-        let mut known = self.metrics.write().unwrap_or_else(PoisonError::into_inner);
-        let metrics =
-            known.entry(path.to_owned()).or_insert_with(|| Arc::new(RpcMetrics::new(Side::Client, service, method)));
-        Arc::clone(metrics)
+        let mut known = self.rpcs.write().unwrap_or_else(PoisonError::into_inner);
+        let rpc = known.entry(path.to_owned()).or_insert_with(|| {
+            let metrics = Arc::new(RpcMetrics::new(Side::Client, service, method));
+            Arc::new(Rpc { metrics, response: self.response_rules(path) })
+        });
+        Arc::clone(rpc)
+    }
+
+    fn response_rules(&self, path: &str) -> Rules {
+        let policy = self.config.contract.as_ref().and_then(|contract| contract.method(path));
+        let cardinality = Cardinality::of(policy.is_none_or(|policy| policy.server_streaming));
+        Rules { message_bytes_max: self.config.message_bytes_max, cardinality }
     }
 }

@@ -8,6 +8,7 @@
 //! * [`context`]: what travels with a request through every hop.
 //! * [`server`]: the one accept loop, and the gRPC stack that enforces policy and deadline.
 //! * [`channel`]: the client side, which passes context on and survives restarts and rotations.
+//! * [`framing`]: how many messages a call may have, and how large.
 //! * [`refusal`]: failures that explain themselves.
 //! * [`health`], [`admin`], [`drain`], [`telemetry`], [`reflection`]: what operators see and do.
 
@@ -18,6 +19,7 @@ pub mod context;
 pub mod deadline;
 pub mod drain;
 pub mod environment;
+pub mod framing;
 pub mod health;
 pub mod identity;
 pub mod node;
@@ -29,4 +31,5 @@ pub mod server;
 pub mod telemetry;
 pub mod tls;
 
+mod media_type;
 mod status;

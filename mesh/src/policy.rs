@@ -12,7 +12,7 @@ use prost_reflect::{
 };
 use thiserror::Error;
 
-/// The deadline of a unary call whose policy names none.
+/// The deadline of a unary call whose policy names none, in a contract that knows of policies.
 pub const UNARY_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
 
 const POLICY: &str = "focusflow.mesh.v1.policy";
@@ -231,7 +231,8 @@ impl Options {
                 positive(&timeout)
                     .ok_or_else(|| PolicyError::Timeout { method: path(service.full_name(), method.name()) })?,
             ),
-            None => (!streaming).then_some(UNARY_TIMEOUT_DEFAULT),
+            // A stranger's calls may last as long as their callers wait.
+            None => (self.policy.is_some() && !streaming).then_some(UNARY_TIMEOUT_DEFAULT),
         };
         Ok(MethodPolicy {
             service: service.full_name().to_owned(),

@@ -7,8 +7,11 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use http::HeaderMap;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
+
+use crate::status::GRPC_DETAILS;
 
 /// `ErrorInfo.domain` of the failures that the mesh makes.
 pub const MESH_DOMAIN: &str = "mesh.focusflow";
@@ -31,6 +34,12 @@ pub enum Reason {
     DeadlineExceeded,
     /// As many calls are under way as are allowed.
     LoadShed,
+    /// The request is not what a gRPC request is over HTTP: another method, or another media type.
+    NotGrpc,
+    /// The call has no message or several where the contract knows exactly one.
+    MessageCount,
+    /// A message is larger than is taken.
+    MessageTooLarge,
     /// No connection to the service, and none could be made.
     NoEndpoint,
     /// The connection was lost during the call; whether the call took effect is not known.
@@ -39,6 +48,10 @@ pub enum Reason {
     Draining,
     /// The peer answered what is not gRPC.
     BadResponse,
+    /// The peer's HTTP calls the request malformed, which is this side's fault.
+    BadRequest,
+    /// The peer compressed in a way that it was not told we read.
+    UnknownEncoding,
 }
 
 /// A failure that the mesh makes itself; it becomes a [`Status`].
@@ -60,10 +73,15 @@ impl Reason {
             Self::BadHeader => "BAD_HEADER",
             Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
             Self::LoadShed => "LOAD_SHED",
+            Self::NotGrpc => "NOT_GRPC",
+            Self::MessageCount => "MESSAGE_COUNT",
+            Self::MessageTooLarge => "MESSAGE_TOO_LARGE",
             Self::NoEndpoint => "NO_ENDPOINT",
             Self::ConnectionLost => "CONNECTION_LOST",
             Self::Draining => "DRAINING",
             Self::BadResponse => "BAD_RESPONSE",
+            Self::BadRequest => "BAD_REQUEST",
+            Self::UnknownEncoding => "UNKNOWN_ENCODING",
         }
     }
 
@@ -71,13 +89,14 @@ impl Reason {
     pub const fn code(self) -> Code {
         match self {
             Self::PolicyDenied => Code::PermissionDenied,
-            Self::UnknownMethod => Code::Unimplemented,
+            Self::UnknownMethod | Self::NotGrpc | Self::MessageCount => Code::Unimplemented,
             Self::Unauthenticated => Code::Unauthenticated,
             Self::BadHeader => Code::InvalidArgument,
             Self::DeadlineExceeded => Code::DeadlineExceeded,
-            Self::LoadShed => Code::ResourceExhausted,
+            Self::LoadShed | Self::MessageTooLarge => Code::ResourceExhausted,
             Self::NoEndpoint | Self::ConnectionLost | Self::Draining => Code::Unavailable,
-            Self::BadResponse => Code::Internal,
+            Self::BadResponse => Code::Unknown,
+            Self::BadRequest | Self::UnknownEncoding => Code::Internal,
         }
     }
 }
@@ -215,6 +234,18 @@ pub fn with_reason(code: Code, reason: &str, message: impl Into<String>, metadat
     Status::with_error_details(code, message, ErrorDetails::with_error_info(reason, SERVICE_DOMAIN, metadata))
 }
 
+/// Takes from a status in headers or trailers the details that FocusFlow gave it, for callers whose contract is not
+/// FocusFlow's: reasons in a domain that they do not know are nothing that they were promised.
+pub fn withhold_reason(headers: &mut HeaderMap) {
+    if !headers.contains_key(GRPC_DETAILS) {
+        return;
+    }
+    let info = Status::from_header_map(headers).and_then(|status| status.get_details_error_info());
+    if info.is_some_and(|info| info.domain == MESH_DOMAIN || info.domain == SERVICE_DOMAIN) {
+        headers.remove(GRPC_DETAILS);
+    }
+}
+
 /// Prints an error with its causes, in one line.
 pub struct Chain<'a>(pub &'a (dyn std::error::Error + 'static));
 
@@ -278,6 +309,20 @@ mod tests {
             .map(|violation| violation.field)
             .collect();
         assert_eq!(fields, ["task.title", "task.tags[2]"]);
+    }
+
+    #[test]
+    fn reasons_of_ours_are_withheld_and_those_of_others_stay() {
+        let of = |domain: &str| {
+            let details = ErrorDetails::with_error_info("REASON", domain, HashMap::new());
+            Status::with_error_details(Code::NotFound, "gone", details).into_http::<()>().into_parts().0.headers
+        };
+        for (domain, stays) in [(MESH_DOMAIN, false), (SERVICE_DOMAIN, false), ("example.org", true)] {
+            let mut headers = of(domain);
+            withhold_reason(&mut headers);
+            assert_eq!(headers.contains_key(GRPC_DETAILS), stays, "{domain}");
+            assert_eq!(Status::from_header_map(&headers).unwrap().message(), "gone");
+        }
     }
 
     #[test]

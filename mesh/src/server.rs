@@ -7,6 +7,7 @@
 mod authorize;
 mod connection;
 mod ending;
+mod entrance;
 mod limits;
 mod mesh;
 mod response;
@@ -21,7 +22,7 @@ use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tower::Service;
 use tracing::debug;
 
@@ -43,6 +44,9 @@ pub enum Transport {
     Plaintext,
     /// Over mutual TLS with whatever credentials are current.
     Mtls(CredentialsReader),
+    /// Over TLS with whatever configuration is current, for the edge: whom it lets in is the configuration's business,
+    /// and nobody has an identity of the mesh.
+    Tls(watch::Receiver<Arc<rustls::ServerConfig>>),
 }
 
 /// Who is at the other end of a connection; every request carries it in its extensions.

@@ -5,7 +5,7 @@ use tonic::{Code, Status};
 
 pub(crate) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
-const GRPC_DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
+pub(crate) const GRPC_DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
 
 /// A longer message would not fit the header list that peers accept, and the whole response would be lost for it.
 const MESSAGE_BYTES_MAX: usize = 4 * 1024;
@@ -28,6 +28,19 @@ pub(crate) fn sanitise(headers: &mut HeaderMap) {
         tracing::warn!("a peer's grpc-status-details-bin is not base64; the status goes on without its details");
         headers.remove(GRPC_DETAILS);
     }
+}
+
+/// Takes a status out of headers; `None` if there is none.
+pub(crate) fn take(headers: &mut HeaderMap) -> Option<HeaderMap> {
+    let code = headers.remove(GRPC_STATUS)?;
+    let mut taken = HeaderMap::with_capacity(3);
+    taken.insert(GRPC_STATUS, code);
+    for name in [GRPC_MESSAGE, GRPC_DETAILS] {
+        if let Some(value) = headers.remove(&name) {
+            taken.insert(name, value);
+        }
+    }
+    Some(taken)
 }
 
 /// A status as the trailers that end a stream.

@@ -4,12 +4,12 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use focusflow_mesh::channel::errors_as_trailers;
 use focusflow_mesh::context::{Context, GRPC_TIMEOUT_HEADER};
-use focusflow_mesh::refusal::{Reason, Refusal};
+use focusflow_mesh::framing::{Cardinality, Rules};
+use focusflow_mesh::refusal::{Reason, Refusal, withhold_reason};
 use focusflow_mesh::telemetry::Call;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, TE};
 use http::request::Parts;
@@ -24,9 +24,9 @@ use super::Inner;
 use super::answer::Failure;
 use super::grpc_web::{request_body, response_body};
 use super::headers::{strip_browser_headers, strip_for_upstream};
+use super::hear_out::hear_out;
 use super::media_type::WebEncoding;
 use super::metrics::RouteLabel;
-use super::rest::discard;
 use super::verdict::Verdict;
 use super::{message_check, message_limit};
 use crate::backend::Backend;
@@ -35,8 +35,7 @@ use crate::contract::Rpc;
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 const TRAILERS: HeaderValue = HeaderValue::from_static("trailers");
 
-/// How long a client that is refused may go on sending.
-const HEAR_OUT_MAX: Duration = Duration::from_secs(1);
+const JSON_STATUS: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 
 /// Longer paths are not worth repeating to the caller who sent them.
 const PATH_CHARACTERS_MAX: usize = 200;
@@ -50,7 +49,7 @@ pub(super) async fn serve(
 ) -> Response<Body> {
     if request.method() != Method::POST {
         let failure = Failure::wrong_verb(request.method().as_str(), &[Method::POST.to_string()]);
-        return inner.render(&failure, &request);
+        return turn_away(inner, failure, request).await;
     }
     if web.is_none() && request.version() < Version::HTTP_2 {
         return inner.render(&Failure::grpc_needs_http2(), &request);
@@ -60,13 +59,16 @@ pub(super) async fn serve(
         Some(encoding) => from_web(request, encoding),
         None => request,
     };
-    let response = if let Some(rpc) = inner.contract.rpc(request.uri().path()).cloned() {
+    let mut response = if let Some(rpc) = inner.contract.rpc(request.uri().path()).cloned() {
         forward(inner, &rpc, context, request).await
     } else {
         let status = unknown_method(request.uri().path());
-        hear_out(inner, request.version(), request.into_body()).await;
+        hear_out_over_http1(inner, request.version(), request.into_body()).await;
         status.into_http()
     };
+    if !inner.contract.explains() {
+        withhold_reason(response.headers_mut());
+    }
     match answer_encoding {
         Some(encoding) => to_web(response, encoding),
         None => response,
@@ -79,18 +81,23 @@ async fn forward(inner: &Inner, rpc: &Arc<Rpc>, context: Context, request: Reque
     let version = parts.version;
     let mut response = match admit(inner, rpc, context, parts).await {
         Ok((backend, parts)) => {
-            let (body, verdict) = message_limit::limit(body, inner.limits.body_bytes_max);
+            let rules = Rules {
+                message_bytes_max: inner.limits.body_bytes_max,
+                cardinality: Cardinality::of(rpc.policy.client_streaming),
+            };
+            let (body, verdict) = message_limit::limit(body, rules);
             let (body, verdict) = message_check::check(body, verdict, rpc.rules.clone());
             pass(backend, Request::from_parts(parts, body), verdict).await
         }
         Err(status) => {
-            hear_out(inner, version, body).await;
+            hear_out_over_http1(inner, version, body).await;
             status.into_http()
         }
     };
     call.ended_by(response.headers());
     response.extensions_mut().insert(RouteLabel(Arc::clone(&rpc.label)));
-    response.map(|body| Body::new(Counted { inner: body, call }))
+    let explains = inner.contract.explains();
+    response.map(|body| Body::new(Counted { inner: body, call, explains }))
 }
 
 /// The request's head as its backend gets it.
@@ -108,14 +115,14 @@ async fn admit(inner: &Inner, rpc: &Rpc, context: Context, mut parts: Parts) -> 
     Ok((backend, parts))
 }
 
-/// Reads what is still sent of a request that is refused, for a while.
+/// Hears a refused request out where the connection would end with it.
 ///
 /// Over HTTP/1.1 a connection with an unread body is closed after the answer, and a client that was still writing, as
 /// Node's is, loses the answer with it. Over HTTP/2 only the stream ends; a client may even wait there for the answer
 /// before it sends more.
-async fn hear_out(inner: &Inner, version: Version, body: Body) {
+async fn hear_out_over_http1(inner: &Inner, version: Version, body: Body) {
     if version < Version::HTTP_2 {
-        let _in_time = tokio::time::timeout(HEAR_OUT_MAX, discard(body, inner.limits.body_bytes_max)).await;
+        hear_out(body, inner.limits.body_bytes_max).await;
     }
 }
 
@@ -138,6 +145,16 @@ fn to_web(response: Response<Body>, encoding: WebEncoding) -> Response<Body> {
     let mut response = response.map(|body| response_body(body, encoding));
     response.headers_mut().remove(CONTENT_LENGTH);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(encoding.content_type()));
+    response
+}
+
+/// Answers what is called in a way that no RPC is.
+pub(super) async fn turn_away(inner: &Inner, failure: Failure, request: Request<Body>) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    hear_out(body, inner.limits.body_bytes_max).await;
+    let mut response = inner.render(&failure, &Request::from_parts(parts, ()));
+    // To clients of Connect, who call the same paths, plain `application/json` is an error in the form of their own.
+    response.headers_mut().insert(CONTENT_TYPE, JSON_STATUS);
     response
 }
 
@@ -177,6 +194,7 @@ impl HttpBody for Judged {
 struct Counted {
     inner: Body,
     call: Call,
+    explains: bool,
 }
 
 impl HttpBody for Counted {
@@ -184,11 +202,14 @@ impl HttpBody for Counted {
     type Error = Status;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let polled = Pin::new(&mut self.inner).poll_frame(cx);
-        if let Poll::Ready(Some(Ok(frame))) = &polled
-            && let Some(trailers) = frame.trailers_ref()
+        let mut polled = Pin::new(&mut self.inner).poll_frame(cx);
+        if let Poll::Ready(Some(Ok(frame))) = &mut polled
+            && let Some(trailers) = frame.trailers_mut()
         {
             self.call.ended_by(trailers);
+            if !self.explains {
+                withhold_reason(trailers);
+            }
         }
         polled
     }

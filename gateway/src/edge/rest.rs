@@ -23,6 +23,7 @@ use super::Inner;
 use super::admission::Admitted;
 use super::answer::Failure;
 use super::headers::rest_metadata;
+use super::hear_out::hear_out;
 use super::media_type::{charset, essence, is_json};
 use super::metrics::RouteLabel;
 use super::verdict::Verdict;
@@ -63,7 +64,10 @@ pub(super) async fn serve(inner: &Inner, context: Context, request: Request<Body
             let label = RouteLabel(Arc::clone(&route.label));
             (Some(label), call(inner, matched, route, context, request).await)
         }
-        Err(failure) => (None, Err(failure)),
+        Err(failure) => {
+            hear_out(request.into_body(), inner.limits.body_bytes_max).await;
+            (None, Err(failure))
+        }
     };
     let mut response = result.unwrap_or_else(|failure| failure.render(inner.contract.transcoder(), has_token));
     if is_head {
@@ -214,7 +218,7 @@ async fn read_body(parts: &Parts, mut body: Body, bytes_max: usize) -> Result<By
 ///
 /// Over HTTP/2 an answer that overtakes the body is followed by a reset of the stream, with which clients as common as
 /// curl lose the answer.
-pub(super) async fn discard(mut body: Body, mut bytes_left: usize) {
+async fn discard(mut body: Body, mut bytes_left: usize) {
     while let Some(Ok(frame)) = body.frame().await {
         match bytes_left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) {
             Some(left) => bytes_left = left,

@@ -2,11 +2,14 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rand::seq::SliceRandom;
+use rustls::ClientConfig;
+use rustls_pki_types::ServerName;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
@@ -21,11 +24,20 @@ use super::{ChannelConfig, Target};
 use crate::refusal::Chain;
 use crate::tls::CredentialsReader;
 
+/// How to know the peer of a connection that is not plaintext.
+#[derive(Clone, Debug)]
+pub(super) enum Trust {
+    /// By the mesh's certificates; absent if there are none, which fails every dial.
+    Mesh(Option<CredentialsReader>),
+    /// By its host's name, as on the Web.
+    Web(Arc<ClientConfig>),
+}
+
 /// Dials one target.
 #[derive(Debug)]
 pub(super) struct Connector {
     target: Target,
-    credentials: Option<CredentialsReader>,
+    trust: Trust,
     connect_timeout: Duration,
     keepalive_interval: Duration,
     keepalive_timeout: Duration,
@@ -51,6 +63,8 @@ pub(super) enum DialError {
     Connect(SocketAddr, io::Error),
     #[error("an https target needs credentials and there are none")]
     NoCredentials,
+    #[error("the host's name cannot be asked for by TLS")]
+    Name,
     #[error("the TLS handshake failed: {0}")]
     Tls(io::Error),
     #[error("the HTTP/2 handshake failed: {0}")]
@@ -64,10 +78,10 @@ pub(super) enum DialError {
 }
 
 impl Connector {
-    pub(super) fn new(target: Target, credentials: Option<CredentialsReader>, config: &ChannelConfig) -> Self {
+    pub(super) fn new(target: Target, trust: Trust, config: &ChannelConfig) -> Self {
         Self {
             target,
-            credentials,
+            trust,
             connect_timeout: config.connect_timeout,
             keepalive_interval: config.keepalive_interval,
             keepalive_timeout: config.keepalive_timeout,
@@ -82,7 +96,10 @@ impl Connector {
 
     /// A reader that tells when connections should be renewed; `None` without TLS.
     pub(super) fn credentials(&self) -> Option<CredentialsReader> {
-        self.credentials.clone().filter(|_| self.target.is_secure())
+        match &self.trust {
+            Trust::Mesh(credentials) => credentials.clone().filter(|_| self.target.is_secure()),
+            Trust::Web(_) => None,
+        }
     }
 
     pub(super) async fn dial(&self) -> Result<Connection, DialError> {
@@ -95,11 +112,25 @@ impl Connector {
         if !self.target.is_secure() {
             return self.handshake(self.connect().await?).await;
         }
-        let credentials = self.credentials.as_ref().ok_or(DialError::NoCredentials)?;
+        let (config, name) = self.tls()?;
         let stream = self.connect().await?;
-        let connector = TlsConnector::from(credentials.current().client_config(&self.target.expected));
-        let stream = connector.connect(self.target.expected.server_name(), stream).await.map_err(DialError::Tls)?;
+        let stream = TlsConnector::from(config).connect(name, stream).await.map_err(DialError::Tls)?;
         self.handshake(stream).await
+    }
+
+    /// The configuration of a handshake, and whose name it asks for.
+    fn tls(&self) -> Result<(Arc<ClientConfig>, ServerName<'static>), DialError> {
+        match &self.trust {
+            Trust::Mesh(credentials) => {
+                let credentials = credentials.as_ref().ok_or(DialError::NoCredentials)?;
+                let expected = &self.target.expected;
+                Ok((credentials.current().client_config(expected), expected.server_name()))
+            }
+            Trust::Web(config) => {
+                let name = ServerName::try_from(self.target.host().to_owned()).map_err(|_| DialError::Name)?;
+                Ok((Arc::clone(config), name))
+            }
+        }
     }
 
     /// Looks the name up anew each time, and in random order, so that connections spread over what it stands for.

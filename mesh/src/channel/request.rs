@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use super::keeper::State;
 use super::replay::{Lent, Loan};
-use super::response::{self, Receiving};
+use super::response::{self, ACCEPT_ENCODING_HEADER, Receiving};
 use super::{Inner, Target};
 use crate::context::{Context, GRPC_TIMEOUT_HEADER, USER_ID_HEADER, format_timeout, parse_timeout, sent_once};
 use crate::deadline;
@@ -54,10 +54,14 @@ pub(super) fn context<B>(request: &Request<B>) -> Context {
 
 /// Makes a call; every failure is a response.
 pub(super) async fn send(channel: &Inner, context: Context, request: Request<Body>) -> Response<Body> {
-    let mut call = channel.metrics(request.uri().path()).start();
+    let rpc = channel.rpc(request.uri().path());
+    let mut call = rpc.metrics.start();
+    let accepted_encodings = request.headers().get(ACCEPT_ENCODING_HEADER).cloned();
     match try_send(channel, &context, request).await {
         Ok(Answer { response, deadline, in_flight }) => {
-            response::receive(response, Receiving::new(call, deadline, in_flight, channel.target.clone()))
+            let target = channel.target.clone();
+            let rules = rpc.response;
+            response::receive(response, Receiving { call, deadline, in_flight, target, rules, accepted_encodings })
         }
         Err(refusal) => {
             let status = Status::from(refusal);

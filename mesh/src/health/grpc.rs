@@ -14,6 +14,7 @@ use prost_reflect::prost::Message;
 use prost_reflect::prost_types::field_descriptor_proto::{Label, Type};
 use prost_reflect::prost_types::{self, FileDescriptorSet};
 use tonic::body::Body;
+use tonic::codec::CompressionEncoding;
 use tonic::codegen::BoxFuture;
 use tonic::server::{Grpc, NamedService, ServerStreamingService, UnaryService};
 use tonic::{Request, Response, Status};
@@ -102,19 +103,26 @@ where
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
         let service = self.clone();
         match request.uri().path() {
-            CHECK => Box::pin(async move { Ok(Grpc::new(ProstCodec::default()).unary(Check(service), request).await) }),
-            LIST => Box::pin(async move { Ok(Grpc::new(ProstCodec::default()).unary(List(service), request).await) }),
-            WATCH => {
-                Box::pin(
-                    async move { Ok(Grpc::new(ProstCodec::default()).server_streaming(Watch(service), request).await) },
-                )
-            }
+            CHECK => Box::pin(async move { Ok(grpc().unary(Check(service), request).await) }),
+            LIST => Box::pin(async move { Ok(grpc().unary(List(service), request).await) }),
+            WATCH => Box::pin(async move { Ok(grpc().server_streaming(Watch(service), request).await) }),
             path => {
                 let refusal = Refusal::new(Reason::UnknownMethod, format!("{path} is not an RPC of this service"));
                 Box::pin(std::future::ready(Ok(Status::from(refusal).into_http())))
             }
         }
     }
+}
+
+/// Reads what is compressed, as probes may be told to send it.
+fn grpc<A, B>() -> Grpc<ProstCodec<A, B>>
+where
+    A: Message + Send + 'static,
+    B: Message + Default + Send + 'static,
+{
+    Grpc::new(ProstCodec::default())
+        .accept_compressed(CompressionEncoding::Gzip)
+        .send_compressed(CompressionEncoding::Gzip)
 }
 
 struct Check(HealthService);

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Buf;
@@ -9,6 +10,7 @@ use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::ServerConfig;
 use rustls_pki_types::CertificateDer;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -16,6 +18,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tower::Service;
 use tower::util::Oneshot;
 use tracing::{debug, info};
@@ -77,12 +80,16 @@ impl Acceptor {
             Transport::Plaintext => match self.handshake(plaintext(stream, addr)).await {
                 Ok(Some(ready)) => self.serve(ready, None, service).await,
                 Ok(None) => {}
-                // Browsers open connections on a guess and leave them silent, and an address from outside is a person's.
-                Err(error) => {
-                    count_refused(&error);
-                    debug!(%error, "connection refused");
-                }
+                Err(error) => refuse_stranger(&error),
             },
+            Transport::Tls(config) => {
+                let config = Arc::clone(&config.borrow());
+                match self.handshake(tls(config, stream, addr)).await {
+                    Ok(Some(ready)) => self.serve(ready, None, service).await,
+                    Ok(None) => {}
+                    Err(error) => refuse_stranger(&error),
+                }
+            }
             Transport::Mtls(credentials) => {
                 // Cloned before the handshake, so that a change during it is not missed.
                 let credentials = credentials.clone();
@@ -212,11 +219,22 @@ async fn plaintext(stream: TcpStream, addr: SocketAddr) -> Result<Option<Ready<T
     Ok(sniffed.map(|(protocol, stream)| Ready { protocol, stream, peer, chain: Vec::new() }))
 }
 
+async fn tls(
+    config: Arc<ServerConfig>,
+    stream: TcpStream,
+    addr: SocketAddr,
+) -> Result<Option<Ready<TlsStream<TcpStream>>>, HandshakeError> {
+    let stream = TlsAcceptor::from(config).accept(stream).await.map_err(HandshakeError::Tls)?;
+    let sniffed = negotiated(stream).await.map_err(HandshakeError::Io)?;
+    let peer = Peer { addr, identity: None };
+    Ok(sniffed.map(|(protocol, stream)| Ready { protocol, stream, peer, chain: Vec::new() }))
+}
+
 async fn mtls(
     credentials: &CredentialsReader,
     stream: TcpStream,
     addr: SocketAddr,
-) -> Result<Option<Ready<tokio_rustls::server::TlsStream<TcpStream>>>, HandshakeError> {
+) -> Result<Option<Ready<TlsStream<TcpStream>>>, HandshakeError> {
     let acceptor = TlsAcceptor::from(credentials.current().server_config());
     let stream = acceptor.accept(stream).await.map_err(HandshakeError::Tls)?;
     let chain: Vec<CertificateDer<'static>> = stream
@@ -226,8 +244,20 @@ async fn mtls(
         .map(|chain| chain.iter().map(|certificate| certificate.clone().into_owned()).collect())
         .unwrap_or_default();
     let identity = Some(peer_identity(&chain)?);
-    let sniffed = sniff(stream).await.map_err(HandshakeError::Io)?;
+    let sniffed = negotiated(stream).await.map_err(HandshakeError::Io)?;
     Ok(sniffed.map(|(protocol, stream)| Ready { protocol, stream, peer: Peer { addr, identity }, chain }))
+}
+
+/// What the handshake has settled, and where it has settled nothing, what the first bytes say.
+async fn negotiated<S>(stream: TlsStream<S>) -> std::io::Result<Option<(Protocol, Sniffed<TlsStream<S>>)>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    match stream.get_ref().1.alpn_protocol() {
+        Some(b"h2") => Ok(Some((Protocol::Http2, Sniffed::unread(stream)))),
+        Some(b"http/1.1") => Ok(Some((Protocol::Http1, Sniffed::unread(stream)))),
+        _ => sniff(stream).await,
+    }
 }
 
 /// Returns when changed credentials do not vouch for the peer any more: its root is gone or it is revoked.
@@ -239,6 +269,12 @@ async fn distrusted(credentials: Option<CredentialsReader>, chain: Vec<Certifica
             return error;
         }
     }
+}
+
+/// At a public port, browsers open connections on a guess and leave them silent, and an address is a person's.
+fn refuse_stranger(error: &HandshakeError) {
+    count_refused(error);
+    debug!(%error, "connection refused");
 }
 
 fn count_refused(error: &HandshakeError) {

@@ -16,11 +16,13 @@ use tonic::server::NamedService;
 use tower::{Service, ServiceExt};
 
 use super::authorize::Authorizer;
-use super::response::{ResponseFuture, Running};
+use super::entrance::{self, Entrance, TurnedAway};
+use super::response::{ResponseFuture, Running, Telling};
 use super::{Ending, Peer, ResponseBody};
 use crate::context::{Context, GRPC_TIMEOUT_HEADER, USER_ID_HEADER, parse_timeout};
 use crate::deadline::{self, DeadlineBody, Timer};
 use crate::drain::Drain;
+use crate::framing::{Cardinality, CheckedBody, MESSAGE_BYTES_MAX_DEFAULT, Rules};
 use crate::health::{self, Health, HealthService};
 use crate::policy::{MethodPolicy, Policies};
 use crate::reflection;
@@ -45,6 +47,7 @@ pub struct MeshBuilder {
     services: HashMap<&'static str, Arc<dyn Handler>>,
     impersonators: Vec<String>,
     calls_max: usize,
+    message_bytes_max: usize,
     health: Option<Health>,
     reflection: bool,
     drain: Drain,
@@ -65,6 +68,8 @@ struct Inner {
     /// By path. One look-up finds all that is to be known about a call.
     routes: HashMap<String, Route>,
     authorizer: Authorizer,
+    message_bytes_max: usize,
+    explains: bool,
     load: Arc<Load>,
     drain: Drain,
 }
@@ -111,6 +116,7 @@ impl Mesh {
             services: HashMap::new(),
             impersonators: Vec::new(),
             calls_max: CALLS_MAX_DEFAULT,
+            message_bytes_max: MESSAGE_BYTES_MAX_DEFAULT,
             health: None,
             reflection: true,
             drain: Drain::never(),
@@ -142,6 +148,14 @@ impl MeshBuilder {
     #[must_use]
     pub fn calls_max(mut self, calls_max: usize) -> Self {
         self.calls_max = calls_max;
+        self
+    }
+
+    /// How large a message of a request may be on the wire, in bytes. 4 MiB by default, which is also what tonic
+    /// decodes: a service that takes more has to be told so as well.
+    #[must_use]
+    pub fn message_bytes_max(mut self, message_bytes_max: usize) -> Self {
+        self.message_bytes_max = message_bytes_max;
         self
     }
 
@@ -178,6 +192,8 @@ impl MeshBuilder {
         let inner = Inner {
             routes: self.routes(),
             authorizer: Authorizer::new(self.impersonators),
+            message_bytes_max: self.message_bytes_max,
+            explains: self.policies.are_declared(),
             drain: self.drain,
             load: Arc::new(Load { calls: AtomicUsize::new(0), calls_max: self.calls_max }),
         };
@@ -231,17 +247,22 @@ where
 
     fn call(&mut self, request: Request<B>) -> ResponseFuture {
         let mut context = Context::from_headers(request.headers());
-        let request_id = context.request_id.to_header();
+        let telling = Telling { request_id: context.request_id.to_header(), explains: self.inner.explains };
+        match entrance::check(&request) {
+            Entrance::Open => {}
+            Entrance::OtherCodec(refusal) => return ResponseFuture::refused(refusal, None, telling),
+            Entrance::Closed(http, refusal) => {
+                return ResponseFuture::turned_away(TurnedAway::new(http, &refusal, request.into_body()), telling);
+            }
+        }
         let Some(route) = self.inner.routes.get(request.uri().path()) else {
-            return ResponseFuture::refused(unknown_method(request.uri().path()), None, request_id);
+            return ResponseFuture::refused(unknown_method(request.uri().path()), None, telling);
         };
         let call = route.metrics.start();
         context.peer = request.extensions().get::<Peer>().and_then(|peer| peer.identity.clone());
         match self.inner.admit(route, &mut context, &request) {
-            Ok(in_flight) => {
-                ResponseFuture::running(self.inner.run(route, request, context, in_flight), call, request_id)
-            }
-            Err(refusal) => ResponseFuture::refused(refusal, Some(call), request_id),
+            Ok(in_flight) => ResponseFuture::running(self.inner.run(route, request, context, in_flight), call, telling),
+            Err(refusal) => ResponseFuture::refused(refusal, Some(call), telling),
         }
     }
 }
@@ -271,10 +292,14 @@ impl Inner {
         // It has been read, and a handler should ask the context.
         request.headers_mut().remove(USER_ID_HEADER);
         request.extensions_mut().insert(context.clone());
+        let rules = Rules {
+            message_bytes_max: self.message_bytes_max,
+            cardinality: Cardinality::of(route.policy.client_streaming),
+        };
         let request = if route.policy.client_streaming {
-            request.map(|body| Body::new(DeadlineBody::new(body, deadline)))
+            request.map(|body| Body::new(CheckedBody::new(DeadlineBody::new(body, deadline), rules)))
         } else {
-            request.map(Body::new)
+            request.map(|body| Body::new(CheckedBody::new(body, rules)))
         };
         Running {
             handler: route.handler.call(request),

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::task::{Context as TaskContext, Poll};
+use std::task::{Context as TaskContext, Poll, ready};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response};
@@ -13,21 +13,31 @@ use tonic::codegen::BoxFuture;
 use tracing::{debug, info};
 
 use super::Ending;
+use super::entrance::TurnedAway;
 use super::mesh::InFlight;
 use crate::context::{Context, Entered, REQUEST_ID_HEADER, sent_once};
 use crate::deadline::{Timer, exceeded};
-use crate::refusal::{Reason, Refusal};
+use crate::refusal::{Reason, Refusal, withhold_reason};
 use crate::status;
 use crate::telemetry::Call;
 
 /// The future of [`Mesh`](super::Mesh).
 #[must_use = "a call does nothing until it is polled"]
 pub struct ResponseFuture {
-    request_id: HeaderValue,
+    telling: Telling,
     /// Absent if the call was refused or its response is on the way.
     running: Option<Running>,
     refused: Option<Status>,
+    turned_away: Option<TurnedAway>,
     call: Option<Call>,
+}
+
+/// What every answer to a call says beside the answer.
+#[derive(Clone, Debug)]
+pub(super) struct Telling {
+    pub(super) request_id: HeaderValue,
+    /// Whether the contract's callers know our reasons.
+    pub(super) explains: bool,
 }
 
 /// The body of [`Mesh`](super::Mesh)'s responses.
@@ -35,6 +45,7 @@ pub struct ResponseBody {
     inner: Body,
     timer: Timer,
     ending: Option<Ending>,
+    explains: bool,
     /// Current while the handler's stream is polled; the response of a unary call is complete and needs none.
     context: Option<Context>,
     call: Option<Call>,
@@ -54,13 +65,18 @@ pub(super) struct Running {
 }
 
 impl ResponseFuture {
-    pub(super) fn running(running: Running, call: Call, request_id: HeaderValue) -> Self {
-        Self { request_id, running: Some(running), refused: None, call: Some(call) }
+    pub(super) fn running(running: Running, call: Call, telling: Telling) -> Self {
+        Self { telling, running: Some(running), refused: None, turned_away: None, call: Some(call) }
     }
 
-    pub(super) fn refused(refusal: Refusal, call: Option<Call>, request_id: HeaderValue) -> Self {
-        log(&refusal, &request_id);
-        Self { request_id, running: None, refused: Some(refusal.into()), call }
+    pub(super) fn refused(refusal: Refusal, call: Option<Call>, telling: Telling) -> Self {
+        log(&refusal, &telling.request_id);
+        Self { telling, running: None, refused: Some(refusal.into()), turned_away: None, call }
+    }
+
+    /// The answer to what is no gRPC request.
+    pub(super) fn turned_away(turned_away: TurnedAway, telling: Telling) -> Self {
+        Self { telling, running: None, refused: None, turned_away: Some(turned_away), call: None }
     }
 
     fn answer_status(&mut self, status: Status) -> Response<ResponseBody> {
@@ -68,7 +84,8 @@ impl ResponseFuture {
         if let Some(call) = &mut call {
             call.ended(status.code());
         }
-        self.finish(status.into_http(), |inner| ResponseBody::complete(inner, call, None))
+        let explains = self.telling.explains;
+        self.finish(status.into_http(), |inner| ResponseBody::complete(inner, call, None, explains))
     }
 
     fn answer(&mut self, response: Response<Body>, running: Running) -> Response<ResponseBody> {
@@ -76,12 +93,14 @@ impl ResponseFuture {
         if let Some(call) = &mut call {
             call.ended_by(response.headers());
         }
+        let explains = self.telling.explains;
         self.finish(response, |inner| {
             if running.streaming {
                 let Running { context, timer, ending, in_flight, .. } = running;
-                ResponseBody { inner, timer, ending, context, call, done: false, _in_flight: Some(in_flight) }
+                let _in_flight = Some(in_flight);
+                ResponseBody { inner, timer, ending, explains, context, call, done: false, _in_flight }
             } else {
-                ResponseBody::complete(inner, call, Some(running.in_flight))
+                ResponseBody::complete(inner, call, Some(running.in_flight), explains)
             }
         })
     }
@@ -89,7 +108,10 @@ impl ResponseFuture {
     fn finish(&self, response: Response<Body>, body: impl FnOnce(Body) -> ResponseBody) -> Response<ResponseBody> {
         let mut response = response.map(body);
         status::limit(response.headers_mut());
-        response.headers_mut().insert(REQUEST_ID_HEADER, sent_once(self.request_id.clone()));
+        if !self.telling.explains {
+            withhold_reason(response.headers_mut());
+        }
+        response.headers_mut().insert(REQUEST_ID_HEADER, sent_once(self.telling.request_id.clone()));
         response
     }
 }
@@ -109,6 +131,10 @@ impl Future for ResponseFuture {
 
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
+        if let Some(turned_away) = &mut this.turned_away {
+            let response = ready!(turned_away.poll_heard_out(cx));
+            return Poll::Ready(Ok(this.finish(response, |inner| ResponseBody::complete(inner, None, None, true))));
+        }
         if let Some(status) = this.refused.take() {
             return Poll::Ready(Ok(this.answer_status(status)));
         }
@@ -132,8 +158,9 @@ impl Future for ResponseFuture {
 
 impl ResponseBody {
     /// The body of an answer that is all there.
-    fn complete(inner: Body, call: Option<Call>, in_flight: Option<InFlight>) -> Self {
-        Self { inner, timer: Timer::new(None), ending: None, context: None, call, done: false, _in_flight: in_flight }
+    fn complete(inner: Body, call: Option<Call>, in_flight: Option<InFlight>, explains: bool) -> Self {
+        let (timer, _in_flight) = (Timer::new(None), in_flight);
+        Self { inner, timer, ending: None, explains, context: None, call, done: false, _in_flight }
     }
 
     /// Ready when the stream must end, with the reason.
@@ -148,7 +175,8 @@ impl ResponseBody {
     /// Drops the handler's stream, which ends its work, and says why.
     fn cut(&mut self, refusal: Refusal) -> HeaderMap {
         self.inner = Body::empty();
-        let trailers = status::trailers(&refusal.into());
+        let mut trailers = status::trailers(&refusal.into());
+        self.tell(&mut trailers);
         self.ended(Some(&trailers));
         trailers
     }
@@ -156,6 +184,14 @@ impl ResponseBody {
     fn poll_inner(&mut self, cx: &mut TaskContext<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let _entered = Entered::new(&mut self.context);
         Pin::new(&mut self.inner).poll_frame(cx)
+    }
+
+    /// Leaves of a status what its caller can take, and knows.
+    fn tell(&self, trailers: &mut HeaderMap) {
+        status::limit(trailers);
+        if !self.explains {
+            withhold_reason(trailers);
+        }
     }
 
     fn ended(&mut self, trailers: Option<&HeaderMap>) {
@@ -182,11 +218,11 @@ impl http_body::Body for ResponseBody {
         if let Poll::Ready(refusal) = this.poll_over(cx) {
             return Poll::Ready(Some(Ok(Frame::trailers(this.cut(refusal)))));
         }
-        let mut frame = std::task::ready!(this.poll_inner(cx));
+        let mut frame = ready!(this.poll_inner(cx));
         match &mut frame {
             Some(Ok(frame)) => {
                 if let Some(trailers) = frame.trailers_mut() {
-                    status::limit(trailers);
+                    this.tell(trailers);
                     this.ended(Some(trailers));
                 }
             }

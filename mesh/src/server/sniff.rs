@@ -47,6 +47,13 @@ pub(super) async fn sniff<S: AsyncRead + Unpin>(mut stream: S) -> io::Result<Opt
     Ok(Some((protocol, Sniffed { seen, start: 0, end, stream })))
 }
 
+impl<S> Sniffed<S> {
+    /// A stream whose protocol is known without looking.
+    pub(super) fn unread(stream: S) -> Self {
+        Self { seen: [0; PREFACE.len()], start: 0, end: 0, stream }
+    }
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for Sniffed<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.start < self.end {

@@ -202,7 +202,7 @@ async fn calls_beyond_the_channels_limit_are_shed() {
 async fn what_is_no_grpc_becomes_a_status() {
     let page = http::Response::builder().header("content-type", "text/html");
     let status = within(answering(page).await.say("hello")).await.unwrap_err();
-    assert_refused(&status, Code::Internal, "BAD_RESPONSE");
+    assert_refused(&status, Code::Unknown, "BAD_RESPONSE");
     let busy = http::Response::builder().status(503).header("content-type", "text/html");
     let status = within(answering(busy).await.say("hello")).await.unwrap_err();
     assert_refused(&status, Code::Unavailable, "NO_ENDPOINT");

@@ -12,6 +12,7 @@ mod channels;
 mod credentials;
 mod deadlines;
 mod echo;
+mod framing;
 mod operations;
 mod peers;
 mod pki;

@@ -2,12 +2,13 @@
 
 use bytes::Bytes;
 use focusflow_mesh::tls::ExpectedPeer;
-use http::{HeaderMap, Request};
+use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http2::SendRequest;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tonic::Status;
 
 use crate::pki::Pki;
 use crate::world::Server;
@@ -42,5 +43,22 @@ impl Raw {
         let headers = response.headers().clone();
         let body = response.into_body().collect().await.unwrap();
         (headers, body.trailers().cloned().unwrap_or_default())
+    }
+
+    /// Sends a request as it is; answers the gRPC status, from wherever it is.
+    pub(crate) async fn send(&mut self, request: Request<Full<Bytes>>) -> Status {
+        let response = self.sender.send_request(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        let headers = response.headers().clone();
+        let body = response.into_body().collect().await.unwrap();
+        Status::from_header_map(body.trailers().unwrap_or(&headers)).unwrap()
+    }
+
+    /// Sends a request that is not gRPC; answers the HTTP status and the body.
+    pub(crate) async fn send_http(&mut self, request: Request<Full<Bytes>>) -> (StatusCode, String) {
+        let response = self.sender.send_request(request).await.unwrap();
+        let status = response.status();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (status, String::from_utf8(body.into()).unwrap())
     }
 }

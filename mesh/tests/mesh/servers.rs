@@ -124,7 +124,12 @@ async fn connections_beyond_the_limit_are_closed_at_once() {
 async fn http_1_and_http_2_share_a_port() {
     let server = Server::over(Transport::Plaintext, Options::default()).await;
     let mut stream = TcpStream::connect(server.addr).await.unwrap();
-    stream.write_all(b"POST /nothing HTTP/1.1\r\nhost: mesh\r\nconnection: close\r\n\r\n").await.unwrap();
+    stream
+        .write_all(
+            b"POST /nothing HTTP/1.1\r\nhost: mesh\r\ncontent-type: application/grpc\r\nconnection: close\r\n\r\n",
+        )
+        .await
+        .unwrap();
     let mut answer = String::new();
     within(stream.read_to_string(&mut answer)).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.contains("grpc-status: 12"), "{answer}");
@@ -134,7 +139,8 @@ async fn http_1_and_http_2_share_a_port() {
     let executor = hyper_util::rt::TokioExecutor::new();
     let (mut sender, connection) = hyper::client::conn::http2::handshake(executor, io).await.unwrap();
     tokio::spawn(connection);
-    let request = http::Request::post(format!("http://{}/nothing", server.addr));
+    let request =
+        http::Request::post(format!("http://{}/nothing", server.addr)).header("content-type", "application/grpc");
     let request = request.body(http_body_util::Empty::<bytes::Bytes>::new()).unwrap();
     let response = within(sender.send_request(request)).await.unwrap();
     assert_eq!(response.headers().get("grpc-status").unwrap(), "12");
