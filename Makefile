@@ -11,7 +11,7 @@ BENCH_STORAGE ?=
 # A contract is compared with the last one released.
 BASELINE := proto/baseline.binpb
 BUF := node_modules/.bin/buf
-GRPCURL := target/tools/grpcurl
+SUITES := $(addprefix target/tools/,connectconformance grpc-health-probe grpcurl client h2spec)
 
 help: ## Print the recipes.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,8 +42,9 @@ bench: tools ## What mesh and storage cost, next to what they are built on: prin
 	$(CARGO) run --locked --release --package focusflow-bench -- storage $(BENCH_STORAGE)
 	$(CARGO) run --locked --release --package focusflow-bench -- websocket
 
-conformance: tools node_modules $(GRPCURL) ## The whole README tour, with the grpcurl that others use. Needs Go.
-	$(CARGO) build --release --locked --package focusflow
+conformance: tools node_modules $(SUITES) ## The suites of others against mesh and edge, and the README's tour. Needs Go.
+	$(CARGO) build --release --locked --package focusflow --package focusflow-conformance
+	scripts/conformance
 	scripts/tour
 
 audit: ## Licences, sources, bans and advisories of all dependencies. Needs the network.
@@ -64,8 +65,21 @@ web/node_modules: web/package-lock.json
 	cd web && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-$(GRPCURL):
-	GOBIN=$(abspath $(dir $@)) go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3
+# `go install` with a version leaves this repository alone. h2spec is older than modules and needs one around it.
+target/tools/%: export GOBIN = $(abspath target/tools)
+target/tools/connectconformance:
+	go install connectrpc.com/conformance/cmd/connectconformance@v1.0.5
+target/tools/grpc-health-probe:
+	go install github.com/grpc-ecosystem/grpc-health-probe@v0.4.61
+target/tools/grpcurl:
+	go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3
+target/tools/client:
+	go install google.golang.org/grpc/interop/client@v1.83.1
+target/tools/h2spec:
+	mkdir -p target/tools/h2spec-module && cd target/tools/h2spec-module && \
+		{ [ -e go.mod ] || go mod init h2spec-module; } && \
+		go get github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible && \
+		go install github.com/summerwind/h2spec/cmd/h2spec
 
 clean: ## Forget what was built; the data under .focusflow stays.
 	$(CARGO) clean

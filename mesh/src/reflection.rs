@@ -1,5 +1,6 @@
 //! Server reflection, v1 and v1alpha, from encoded descriptor sets: decoded ones would have lost the custom options.
 
+use tonic_reflection::pb;
 use tonic_reflection::server::{Builder, Error};
 use tonic_reflection::server::{v1, v1alpha};
 
@@ -20,8 +21,12 @@ pub fn v1alpha(
 }
 
 fn builder<'a>(descriptor_sets: &[&'a [u8]], services: &[&str]) -> Builder<'a> {
+    // Both are served, so each has to know the other's symbols.
+    let own = [pb::v1::FILE_DESCRIPTOR_SET, pb::v1alpha::FILE_DESCRIPTOR_SET];
     let builder = descriptor_sets
         .iter()
-        .fold(Builder::configure(), |builder, set| builder.register_encoded_file_descriptor_set(set));
+        .copied()
+        .chain(own)
+        .fold(Builder::configure(), Builder::register_encoded_file_descriptor_set);
     services.iter().fold(builder, |builder, service| builder.with_service_name(*service))
 }

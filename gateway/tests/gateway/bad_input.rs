@@ -262,3 +262,28 @@ async fn grpc_that_is_not_post_is_refused() {
     let answer = edge.send(Method::PUT, "/edge.test.v1.EchoService/Open", &headers, frame(&Note::default())).await;
     assert_eq!((answer.status, answer.header("allow")), (StatusCode::METHOD_NOT_ALLOWED, "POST"));
 }
+
+#[tokio::test]
+async fn an_rpc_that_takes_one_message_refuses_none_and_two() {
+    let edge = Edge::start().await;
+    let one = frame(&Note::default());
+    let headers = [("content-type", "application/grpc-web")];
+    for body in [Vec::new(), [&one[..], &one[..]].concat()] {
+        let answer = edge.send(Method::POST, "/edge.test.v1.EchoService/Open", &headers, body).await;
+        assert_eq!(answer.status, StatusCode::OK);
+        let said = format!("{:?} {}", answer.headers, String::from_utf8_lossy(&answer.body));
+        assert!(said.contains("grpc-status: 12") || said.contains("\"grpc-status\": \"12\""), "{said}");
+        assert!(said.contains("exactly"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn an_rpc_that_is_called_as_no_rpc_says_how_it_is_called() {
+    let edge = Edge::start().await;
+    let path = "/edge.test.v1.EchoService/Open";
+    let answer = edge.send(Method::POST, path, &[("content-type", "image/jpeg")], vec![1, 2, 3]).await;
+    assert_eq!(answer.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    assert!(String::from_utf8_lossy(&answer.body).contains("application/grpc-web"));
+    let answer = edge.send(Method::GET, path, &[], Vec::new()).await;
+    assert_eq!((answer.status, answer.header("allow")), (StatusCode::METHOD_NOT_ALLOWED, "POST"));
+}

@@ -84,7 +84,7 @@ impl Acceptor {
             },
             Transport::Tls(config) => {
                 let config = Arc::clone(&config.borrow());
-                match self.handshake(tls(config, stream, addr)).await {
+                match self.handshake(Box::pin(tls(config, stream, addr))).await {
                     Ok(Some(ready)) => self.serve(ready, None, service).await,
                     Ok(None) => {}
                     Err(error) => refuse_stranger(&error),
@@ -93,7 +93,7 @@ impl Acceptor {
             Transport::Mtls(credentials) => {
                 // Cloned before the handshake, so that a change during it is not missed.
                 let credentials = credentials.clone();
-                match self.handshake(mtls(&credentials, stream, addr)).await {
+                match self.handshake(Box::pin(mtls(&credentials, stream, addr))).await {
                     Ok(Some(ready)) => self.serve(ready, Some(credentials), service).await,
                     Ok(None) => {}
                     Err(error) => {

@@ -20,6 +20,9 @@ use crate::refusal::{MESH_DOMAIN, Reason, Refusal};
 const HEARD_OUT_MAX: Duration = Duration::from_secs(1);
 const HEARD_OUT_BYTES_MAX: usize = 64 * 1024;
 
+/// To clients of Connect, who call the same paths, plain `application/json` is an error in the form of their own.
+const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
+
 /// What becomes of a request.
 pub(super) enum Entrance {
     /// It is gRPC.
@@ -98,7 +101,7 @@ impl TurnedAway {
         let answer = Bytes::from(std::mem::take(&mut self.answer));
         let mut response = Response::new(Body::new(http_body_util::Full::new(answer)));
         *response.status_mut() = self.http;
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response.headers_mut().insert(CONTENT_TYPE, JSON);
         if self.http == StatusCode::METHOD_NOT_ALLOWED {
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
         }

@@ -97,8 +97,7 @@ impl ResponseFuture {
         self.finish(response, |inner| {
             if running.streaming {
                 let Running { context, timer, ending, in_flight, .. } = running;
-                let _in_flight = Some(in_flight);
-                ResponseBody { inner, timer, ending, explains, context, call, done: false, _in_flight }
+                ResponseBody { inner, timer, ending, explains, context, call, done: false, _in_flight: Some(in_flight) }
             } else {
                 ResponseBody::complete(inner, call, Some(running.in_flight), explains)
             }
@@ -159,8 +158,8 @@ impl Future for ResponseFuture {
 impl ResponseBody {
     /// The body of an answer that is all there.
     fn complete(inner: Body, call: Option<Call>, in_flight: Option<InFlight>, explains: bool) -> Self {
-        let (timer, _in_flight) = (Timer::new(None), in_flight);
-        Self { inner, timer, ending: None, explains, context: None, call, done: false, _in_flight }
+        let timer = Timer::new(None);
+        Self { inner, timer, ending: None, explains, context: None, call, done: false, _in_flight: in_flight }
     }
 
     /// Ready when the stream must end, with the reason.

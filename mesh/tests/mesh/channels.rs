@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tonic::Code;
 use tonic_types::StatusExt;
 
-use crate::echo::{Client, assert_refused, empty};
+use crate::echo::{Client, assert_refused, empty, policies};
 use crate::pki::{Pki, two_days_ago};
 use crate::world::{Options, Server, until, within};
 
@@ -210,6 +210,40 @@ async fn what_is_no_grpc_becomes_a_status() {
 }
 
 #[tokio::test]
+async fn an_encoding_that_nobody_asked_for_is_refused() {
+    let zipped = http::Response::builder().header("content-type", "application/grpc").header("grpc-encoding", "zip");
+    let status = within(answering(zipped).await.say("hello")).await.unwrap_err();
+    assert_refused(&status, Code::Internal, "UNKNOWN_ENCODING");
+}
+
+#[tokio::test]
+async fn messages_of_a_peer_in_another_format_are_no_answer() {
+    let json = http::Response::builder().header("content-type", "application/grpc+json").header("grpc-status", "0");
+    let status = within(answering(json).await.say("hello")).await.unwrap_err();
+    assert_refused(&status, Code::Unknown, "BAD_RESPONSE");
+}
+
+#[tokio::test]
+async fn who_knows_the_contract_refuses_a_success_without_its_message() {
+    let ok = || http::Response::builder().header("content-type", "application/grpc").header("grpc-status", "0");
+    let config = ChannelConfig { contract: Some(policies()), ..ChannelConfig::default() };
+    let status = within(answering_to(config, ok()).await.say("hello")).await.unwrap_err();
+    assert_refused(&status, Code::Unimplemented, "MESSAGE_COUNT");
+}
+
+#[tokio::test]
+async fn a_response_beyond_the_channels_limit_exhausts_it() {
+    let pki = Pki::new();
+    let server = Server::start(&pki).await;
+    let config = ChannelConfig { message_bytes_max: 64, ..ChannelConfig::default() };
+    let credentials = CredentialsReader::fixed(pki.credentials("gateway"));
+    let client = Client::new(Channel::new(server.target(), Some(credentials), config));
+    client.say("large:50").await.unwrap();
+    let status = client.say("large:65").await.unwrap_err();
+    assert_refused(&status, Code::ResourceExhausted, "MESSAGE_TOO_LARGE");
+}
+
+#[tokio::test]
 async fn a_peers_broken_details_do_not_break_the_caller() {
     let broken = http::Response::builder()
         .header("content-type", "application/grpc")
@@ -221,6 +255,10 @@ async fn a_peers_broken_details_do_not_break_the_caller() {
 
 /// A client of a server that answers everything with these headers.
 async fn answering(response: http::response::Builder) -> Client {
+    answering_to(ChannelConfig::default(), response).await
+}
+
+async fn answering_to(config: ChannelConfig, response: http::response::Builder) -> Client {
     let head = response.body(()).unwrap().into_parts().0;
     let service = tower::service_fn(move |_: http::Request<hyper::body::Incoming>| {
         let response = http::Response::from_parts(head.clone(), http_body_util::Empty::<bytes::Bytes>::new());
@@ -229,7 +267,7 @@ async fn answering(response: http::response::Builder) -> Client {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let target = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
     tokio::spawn(server::serve(listener, Transport::Plaintext, Limits::default(), service, Drain::never()));
-    Client::new(Channel::new(target, None, ChannelConfig::default()))
+    Client::new(Channel::new(target, None, config))
 }
 
 #[tokio::test]
