@@ -153,7 +153,12 @@ impl Config {
 
 impl Default for EdgeLimits {
     fn default() -> Self {
-        Self { body_bytes_max: 4 * 1024 * 1024, connections_max: 10_000, keep_alive: Duration::from_secs(15), websocket: WebSocketLimits::default() }
+        Self {
+            body_bytes_max: 4 * 1024 * 1024,
+            connections_max: 10_000,
+            keep_alive: Duration::from_secs(15),
+            websocket: WebSocketLimits::default(),
+        }
     }
 }
 
