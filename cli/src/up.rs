@@ -57,7 +57,7 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     let begun = Instant::now();
     // What the person asked for is on standard output; the log speaks up only when something is wrong.
-    process::prepare_with_filter(LogFormat::Plain, "warn")?;
+    process::prepare_with_filter(LogFormat::Plain, "warn,focusflow_storage::mail=info")?;
 
     let data = Data::prepare(&arguments.data_dir, &arguments.trust_domain, SystemTime::now())?;
     let services = Services::build(&arguments, &data).await?;
@@ -101,7 +101,11 @@ impl Services {
 
         let mut config = focusflow_storage::Config::from_variables(settings(STORAGE).reader())?;
         config.listen.mesh = SocketAddr::new(arguments.host, arguments.storage_port);
-        let storage = focusflow_storage::build(config).await.context("storage cannot start")?;
+        let links = config.mail.is_none().then(|| format!("http://localhost:{}", arguments.port));
+        let mut storage = focusflow_storage::build(config).await.context("storage cannot start")?;
+        if let Some(links) = links {
+            storage = storage.show_mail_links(links);
+        }
         let storage_url = url("https", storage.local_addr()?);
 
         let ai_settings = settings(AI).with("STORAGE_SERVICE_URL", &storage_url);
@@ -127,6 +131,7 @@ impl Services {
             ai: self.ai.local_addr()?.port(),
             admin: self.gateway.admin_addr().map(|address| address.port()),
             data_dir: arguments.data_dir.clone(),
+            sends_mail: std::env::var("EMAIL_SMTP_URL").is_ok_and(|url| !url.is_empty()),
         })
     }
 

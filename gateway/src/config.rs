@@ -18,6 +18,7 @@ use http::HeaderValue;
 
 use crate::auth::PasswordLimits;
 
+pub use crate::limits::{ForwardedHeader, Rate, RateLimits, RedisUrl, TrustedProxies};
 pub use upstream::{NamedUpstream, ParseUpstreamError};
 
 /// Everything that [`build`](crate::build) needs.
@@ -35,6 +36,8 @@ pub struct Config {
     pub cors: CorsConfig,
     /// What a request may cost.
     pub limits: EdgeLimits,
+    /// How much callers may ask for.
+    pub rates: RateConfig,
     /// What `/health` reports on.
     pub health: HealthConfig,
 }
@@ -80,6 +83,12 @@ pub struct AuthConfig {
     /// Signs access tokens, at least 32 bytes. `JWT_SECRET`, no default; needed if the contract has RPCs for signed-in
     /// people.
     pub jwt_secret: Option<Secret>,
+    /// Secrets that `jwt_secret` has replaced, whose tokens are still good. `JWT_SECRET_PREVIOUS`, a comma list, default
+    /// empty.
+    pub jwt_secrets_previous: Vec<Secret>,
+    /// A directory of Ed25519 keys, `*.pem`, the last of which signs in place of `jwt_secret`. `JWT_KEYS_DIR`, default
+    /// none.
+    pub jwt_keys: Option<PathBuf>,
     /// How much password hashing goes on at once. `PASSWORD_HASHES_MAX` at the same time, default one per processor;
     /// `PASSWORD_QUEUE_MAX` waiting, default 64.
     pub passwords: PasswordLimits,
@@ -127,6 +136,20 @@ pub struct WebSocketLimits {
     pub token_timeout: Duration,
     /// How long a socket may be silent; halfway it is asked whether it is there. `WEBSOCKET_IDLE_SECONDS`, default 60.
     pub idle_timeout: Duration,
+}
+
+/// How much callers may ask for, and how they are told apart.
+#[derive(Debug, Clone, Default)]
+pub struct RateConfig {
+    /// Units of cost that a person and an address may spend. `RATE_LIMIT`: `on`, or `off` for no limits, default `on`.
+    /// `RATE_LIMIT_USER_PER_MINUTE`, default 6000, `RATE_LIMIT_USER_BURST`, default 1200,
+    /// `RATE_LIMIT_ADDRESS_PER_MINUTE`, default 1200, `RATE_LIMIT_ADDRESS_BURST`, default 600.
+    pub limits: Option<RateLimits>,
+    /// Whose word on the client's address is taken. `TRUSTED_PROXIES`, a comma list of networks as `10.0.0.0/8`, default
+    /// none; `TRUSTED_PROXY_HEADER`, `x-forwarded-for` (default) or `forwarded`.
+    pub proxies: TrustedProxies,
+    /// Where replicas share what was asked for. `REDIS_URL`, default none: each replica limits by itself.
+    pub redis: Option<RedisUrl>,
 }
 
 /// What `/health` reports on.

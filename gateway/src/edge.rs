@@ -17,15 +17,18 @@ mod verdict;
 mod websocket;
 
 use std::convert::Infallible;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
 use bytes::Bytes;
 use focusflow_mesh::context::{Context, REQUEST_ID_HEADER, TRACEPARENT_HEADER};
 use focusflow_mesh::drain::Drain;
+use focusflow_mesh::server::Peer;
 use futures_util::future::BoxFuture;
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderValue, Method, Request, Response};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
+use http::uri::Authority;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use tonic::Status;
 use tonic::body::Body;
 use tower::Service;
@@ -33,6 +36,7 @@ use tower::Service;
 use crate::backend::Backend;
 use crate::config::EdgeLimits;
 use crate::contract::{Contract, Rpc};
+use crate::limits::{Caller, TrustedProxies};
 use crate::transcode::Lookup;
 
 use self::answer::Failure;
@@ -46,6 +50,11 @@ pub(crate) use self::health::Dependencies;
 
 /// Where the health of what the edge depends on is answered.
 const HEALTH_PATH: &str = "/health";
+
+/// Where the public keys of access tokens are (RFC 7517).
+const KEYS_PATH: &str = "/.well-known/jwks.json";
+/// Keys are there for a while before they sign.
+const KEYS_CACHE: HeaderValue = HeaderValue::from_static("public, max-age=60");
 
 /// The service of the public port. Clones share everything.
 #[derive(Clone)]
@@ -61,6 +70,7 @@ pub(crate) struct Parts {
     pub(crate) limits: EdgeLimits,
     /// Whose pages may open WebSockets.
     pub(crate) origins: Vec<HeaderValue>,
+    pub(crate) proxies: TrustedProxies,
 }
 
 struct Inner {
@@ -70,6 +80,7 @@ struct Inner {
     limits: EdgeLimits,
     origins: Vec<HeaderValue>,
     sockets: Sockets,
+    proxies: TrustedProxies,
     metrics: Arc<HttpMetrics>,
     drain: Drain,
 }
@@ -77,7 +88,7 @@ struct Inner {
 impl Edge {
     /// An edge that ends streams which would not end by themselves when `drain` asks for it.
     pub(crate) fn new(parts: Parts, drain: Drain) -> Self {
-        let Parts { contract, admission, dependencies, limits, origins } = parts;
+        let Parts { contract, admission, dependencies, limits, origins, proxies } = parts;
         let inner = Inner {
             contract: Arc::new(contract),
             admission,
@@ -85,6 +96,7 @@ impl Edge {
             limits,
             origins,
             sockets: Sockets::new(limits.websocket),
+            proxies,
             metrics: Arc::default(),
             drain,
         };
@@ -112,7 +124,9 @@ where
 }
 
 impl Inner {
-    async fn serve(self: &Arc<Self>, request: Request<Body>) -> Response<Body> {
+    async fn serve(self: &Arc<Self>, mut request: Request<Body>) -> Response<Body> {
+        let caller = self.caller(&request);
+        request.extensions_mut().insert(caller.clone());
         let context = Context::from_headers(request.headers());
         let measurement = self.metrics.begin(request.method(), &context);
         let request_id = context.request_id.to_header();
@@ -122,12 +136,27 @@ impl Inner {
         headers.insert(REQUEST_ID_HEADER, request_id);
         headers.insert(TRACEPARENT_HEADER, traceparent);
         headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+        caller.write(headers);
         measurement.measure(response)
+    }
+
+    fn caller(&self, request: &Request<Body>) -> Caller {
+        let peer = request.extensions().get::<Peer>().map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.addr.ip());
+        let address = self.proxies.client(peer, request.headers());
+        Caller::new(address, request.uri().authority().map(Authority::as_str), request.headers())
     }
 
     async fn dispatch(self: &Arc<Self>, context: Context, request: Request<Body>) -> Response<Body> {
         if request.uri().path() == HEALTH_PATH {
             return health::serve(self, request.method()).await;
+        }
+        if request.uri().path() == KEYS_PATH
+            && request.method() == Method::GET
+            && let Some(keys) = self.admission.jwks()
+        {
+            let mut response = answer::json_response(StatusCode::OK, keys);
+            response.headers_mut().insert(CACHE_CONTROL, KEYS_CACHE);
+            return response;
         }
         if request.uri().path() == websocket::PATH {
             return websocket::serve(self, request);

@@ -6,7 +6,7 @@
 //! 1. [`focusflow_mesh::server`] accepts the connection, under limits.
 //! 2. CORS: only configured origins may read answers.
 //! 3. `/health`, else gRPC and gRPC-Web by media type, else REST by path.
-//! 4. Admission: the RPC's policy, the access token, the deadline.
+//! 4. Admission: the RPC's policy, the access token, the caller's rate limit, the deadline.
 //! 5. gRPC passes through; REST is [transcoded](transcode), JSON to protobuf and back. Request messages are
 //!    [checked](validation) against the contract's constraints, whatever they came as.
 //! 6. A channel of the mesh carries the call to its service, or this process answers it ([`auth`]).
@@ -19,6 +19,7 @@ mod codec;
 pub mod config;
 mod contract;
 mod edge;
+mod limits;
 mod refusal;
 mod startup;
 pub mod transcode;

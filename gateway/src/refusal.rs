@@ -18,6 +18,7 @@ impl From<TokenError> for Status {
             TokenError::Missing => "TOKEN_MISSING",
             TokenError::Invalid => "TOKEN_INVALID",
             TokenError::Expired => "TOKEN_EXPIRED",
+            TokenError::Revoked => "TOKEN_REVOKED",
         };
         unauthenticated(reason, error.to_string())
     }
@@ -26,7 +27,7 @@ impl From<TokenError> for Status {
 impl From<PasswordError> for Status {
     fn from(error: PasswordError) -> Self {
         match error {
-            PasswordError::Busy => resource_exhausted("SIGN_IN_QUEUE_FULL", error.to_string(), Some(RETRY_DELAY)),
+            PasswordError::Busy => resource_exhausted("LOAD_SHED", error.to_string(), Some(RETRY_DELAY)),
             PasswordError::Hash(_) => internal("hashing a password", &error),
         }
     }

@@ -4,7 +4,9 @@ mod upstreams;
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use focusflow_mesh::admin;
 use focusflow_mesh::drain::Drain;
@@ -12,6 +14,7 @@ use focusflow_mesh::environment::{BindError, bind};
 use focusflow_mesh::health::{self, Health, HealthService};
 use focusflow_mesh::policy::{Auth as PolicyAuth, Policies, PolicyError};
 use focusflow_mesh::reflection;
+use focusflow_mesh::refusal::Chain;
 use focusflow_mesh::server::{self, Limits, Transport};
 use focusflow_mesh::tls::{CredentialsWatch, LoadError};
 use focusflow_proto::v1::auth_service_server::AuthServiceServer;
@@ -23,11 +26,15 @@ use tower::Layer;
 use tower_http::cors::CorsLayer;
 use tracing::{info, warn};
 
-use crate::auth::{AccessTokens, ApiTokens, Auth, Clock, PasswordError, PasswordHasher, SecretTooShort, SystemClock};
+use crate::auth::{
+    AccessTokens, ApiTokens, Auth, Clock, KeyFileError, KeyRing, PasswordError, PasswordHasher, SecretTooShort,
+    Sessions, SystemClock,
+};
 use crate::backend::Backend;
 use crate::config::Config;
 use crate::contract::{ACCOUNT, Contract, ContractError, scopes};
 use crate::edge::{self, Admission, Dependencies, Edge, cors_layer};
+use crate::limits::{RateLimiter, Shared, SignInGuard};
 use crate::transcode::Transcoder;
 
 use self::upstreams::Upstreams;
@@ -35,6 +42,9 @@ use self::upstreams::Upstreams;
 const STORAGE: &str = "storage";
 const AI: &str = "ai";
 const FIND_API_TOKEN: &str = "/focusflow.internal.v1.CredentialService/FindApiToken";
+const GET_SESSION: &str = "/focusflow.internal.v1.CredentialService/GetSession";
+/// How often the directory of keys is read.
+const KEYS_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Why the edge cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +64,12 @@ pub enum BuildError {
     /// The secret would be guessed.
     #[error("JWT_SECRET: {0}")]
     Secret(#[from] SecretTooShort),
+    /// The directory of keys cannot be used.
+    #[error("JWT_KEYS_DIR")]
+    Keys(#[from] KeyFileError),
+    /// No keys could be derived from the secret.
+    #[error("JWT_SECRET: {0}")]
+    Vault(Box<dyn std::error::Error + Send + Sync>),
     /// The password hasher does not accept its parameters.
     #[error(transparent)]
     Passwords(#[from] PasswordError),
@@ -81,6 +97,15 @@ pub struct Gateway {
     limits: Limits,
     credentials: Option<CredentialsWatch>,
     health: Health,
+    limiter: RateLimiter,
+    keys: Option<Keys>,
+}
+
+/// A directory of keys that is followed.
+struct Keys {
+    tokens: Arc<AccessTokens>,
+    directory: PathBuf,
+    clock: Arc<dyn Clock>,
 }
 
 /// Binds the ports and connects nothing yet: channels dial when they are first used.
@@ -101,8 +126,13 @@ async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, BuildErr
     let policies = Policies::from_descriptor_set(&config.contract.descriptor_set)?;
     let mut upstreams = Upstreams::new(&config, &policies)?;
     let credentials = upstreams.take_watch();
-    let tokens = access_tokens(&config, &policies)?;
-    let local = Local::new(&config, &policies, &upstreams, &health, tokens.clone(), Arc::clone(&clock))?;
+    let tokens = access_tokens(&config, &policies, clock.now())?;
+    let shared = config.rates.redis.as_ref().filter(|_| config.rates.limits.is_some()).map(Shared::connect);
+    let guard = SignInGuard::new(config.rates.limits.is_some(), shared.clone());
+    // Costs are the contract's to say; a stranger's knows none.
+    let limiter = RateLimiter::new(config.rates.limits.filter(|_| policies.are_declared()), shared);
+    let local = Local::new(&config, &policies, &upstreams, &health, tokens.clone(), guard, Arc::clone(&clock))?;
+    let keys = keys(&config, tokens.as_ref(), &clock);
     let contract = Contract::new(&policies, |service| {
         local.backend(&policies, service).or_else(|| upstreams.backend(&policies, service))
     })?;
@@ -115,7 +145,14 @@ async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, BuildErr
         ai: upstreams.account(AI),
         config: config.health,
     };
-    let admission = Admission::new(tokens, api_tokens(&policies, &upstreams), clock);
+    let asked = |method| policies.method(method).and_then(|_| upstreams.account(STORAGE));
+    let admission = Admission {
+        tokens,
+        api_tokens: asked(FIND_API_TOKEN).map(ApiTokens::new),
+        sessions: asked(GET_SESSION).map(Sessions::new),
+        limiter: limiter.clone(),
+        clock,
+    };
     let admin = match config.listen.admin {
         Some(address) => Some(bind("ADMIN_PORT", address).await?),
         None => None,
@@ -130,11 +167,14 @@ async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, BuildErr
             dependencies,
             limits: config.limits,
             origins: config.cors.origins.clone(),
+            proxies: config.rates.proxies,
         },
         cors: cors_layer(config.cors.origins),
         limits: Limits { connections_max: config.limits.connections_max, ..Limits::default() },
         credentials,
         health,
+        limiter,
+        keys,
     })
 }
 
@@ -173,10 +213,18 @@ impl Gateway {
         let service = self.cors.layer(Edge::new(self.edge, drain.clone()));
         let edge = server::serve(self.public, self.transport, self.limits, service, drain.clone());
         let admin = admin::serve(self.admin, self.health, drain);
-        let background = async {
+        let certificates = async {
             if let Some(watch) = self.credentials {
                 watch.run().await;
             }
+        };
+        let keys = async {
+            if let Some(keys) = self.keys {
+                keys.follow().await;
+            }
+        };
+        let background = async {
+            tokio::join!(certificates, keys, self.limiter.settle());
             std::future::pending::<()>().await;
         };
         tokio::select! {
@@ -199,6 +247,7 @@ impl Local {
         upstreams: &Upstreams,
         health: &Health,
         tokens: Option<Arc<AccessTokens>>,
+        guard: SignInGuard,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, BuildError> {
         let mut local = Self { routes: Routes::default(), names: Vec::new() };
@@ -207,12 +256,13 @@ impl Local {
             (serves_accounts, tokens, upstreams.account(STORAGE))
         {
             let passwords = PasswordHasher::new(config.auth.passwords)?;
-            let auth =
-                Auth::new(storage, passwords, tokens, clock).with_sessions_max(config.auth.sessions_max).with_scopes(
-                    scopes(policies, &Transcoder::new(policies.pool()).map_err(ContractError::from)?)
-                        .into_values()
-                        .collect(),
-                );
+            let transcoder = Transcoder::new(policies.pool()).map_err(ContractError::from)?;
+            let auth = Auth::new(storage, passwords, tokens, &secrets(config), clock)
+                .map_err(|error| BuildError::Vault(error.into()))?
+                .with_guard(guard)
+                .with_origins(config.cors.origins.clone())
+                .with_sessions_max(config.auth.sessions_max)
+                .with_scopes(scopes(policies, &transcoder).into_values().collect());
             local.add(AuthServiceServer::new(auth));
         }
         local.add(health.grpc());
@@ -259,17 +309,42 @@ fn exposed_services(policies: &Policies) -> Vec<&str> {
     policies.services().filter(is_exposed).collect()
 }
 
-/// Who can be asked about API tokens, where the contract has any.
-fn api_tokens(policies: &Policies, upstreams: &Upstreams) -> Option<ApiTokens<Backend>> {
-    policies.method(FIND_API_TOKEN)?;
-    upstreams.account(STORAGE).map(ApiTokens::new)
+impl Keys {
+    async fn follow(self) {
+        loop {
+            tokio::time::sleep(KEYS_INTERVAL).await;
+            if let Err(error) = self.tokens.reload(&self.directory, self.clock.now()) {
+                warn!(error = %Chain(&error), "the keys of access tokens stay as they were");
+            }
+        }
+    }
 }
 
-fn access_tokens(config: &Config, policies: &Policies) -> Result<Option<Arc<AccessTokens>>, BuildError> {
+fn keys(config: &Config, tokens: Option<&Arc<AccessTokens>>, clock: &Arc<dyn Clock>) -> Option<Keys> {
+    let (directory, tokens) = (config.auth.jwt_keys.clone()?, Arc::clone(tokens?));
+    Some(Keys { tokens, directory, clock: Arc::clone(clock) })
+}
+
+/// The secrets of the key ring, the current one first.
+fn secrets(config: &Config) -> Vec<&[u8]> {
+    let secrets = config.auth.jwt_secret.iter().chain(&config.auth.jwt_secrets_previous);
+    secrets.map(|secret| secret.expose().as_bytes()).collect()
+}
+
+fn access_tokens(
+    config: &Config,
+    policies: &Policies,
+    now: SystemTime,
+) -> Result<Option<Arc<AccessTokens>>, BuildError> {
     let needed = policies.methods().any(|(_, policy)| policy.auth == PolicyAuth::User);
-    match &config.auth.jwt_secret {
-        Some(secret) => Ok(Some(Arc::new(AccessTokens::new(secret.expose().as_bytes())?))),
-        None if needed => Err(BuildError::NoSecret),
-        None => Ok(None),
+    if config.auth.jwt_secret.is_none() {
+        return if needed { Err(BuildError::NoSecret) } else { Ok(None) };
     }
+    let secrets = secrets(config);
+    let [current, previous @ ..] = secrets.as_slice() else { return Err(BuildError::NoSecret) };
+    let tokens = AccessTokens::with_ring(KeyRing::new(current, previous)?);
+    if let Some(directory) = &config.auth.jwt_keys {
+        tokens.reload(directory, now)?;
+    }
+    Ok(Some(Arc::new(tokens)))
 }

@@ -49,7 +49,7 @@ use uuid::Uuid;
 pub use config::Config;
 
 use self::clock::{Clock, SystemClock, TimeAndIds};
-use self::mail::{MailConfig, Mailer};
+use self::mail::{MailConfig, Mailer, Outlet};
 use self::page::PageSigner;
 use self::replicas::Replicas;
 use self::service::Store;
@@ -64,6 +64,7 @@ pub struct Storage {
     store: Arc<Store>,
     replicas: Replicas,
     mail: Option<MailConfig>,
+    mail_links: Option<String>,
     /// Tells streams without an end that it has come.
     shutdown: CancellationToken,
 }
@@ -121,7 +122,7 @@ async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Storage, BuildErr
     let mesh = service::add_to(mesh, &store, config.mail.is_some(), &shutdown).build()?;
 
     let node = Node::bind(config::PORT, config.listen, credentials, health, mesh).await?;
-    Ok(Storage { node, store, replicas, mail: config.mail, shutdown })
+    Ok(Storage { node, store, replicas, mail: config.mail, mail_links: None, shutdown })
 }
 
 impl Storage {
@@ -140,6 +141,13 @@ impl Storage {
         self.node.health()
     }
 
+    /// Shows the links of mails in the log, leading to `base`, where no server takes mail. They open accounts: this is
+    /// for a machine whose log only its owner reads.
+    #[must_use]
+    pub fn show_mail_links(self, base: String) -> Self {
+        Self { mail_links: Some(base), ..self }
+    }
+
     /// Serves until the shutdown, following the database's health meanwhile.
     pub fn run(self, drain: Drain) -> BoxFuture<'static, ()> {
         Box::pin(self.serve(drain))
@@ -154,7 +162,7 @@ impl Storage {
         background.spawn(upkeep::make_occurrences(Arc::clone(&self.store)));
         background.spawn(self.replicas.run());
         background.spawn(end_streams(self.shutdown, drain.clone()));
-        let jobs = spawn_jobs(&self.store, self.mail, &drain);
+        let jobs = spawn_jobs(&self.store, self.mail, self.mail_links, &drain);
         self.node.run(drain).await;
         // They end with the shutdown; what one is about to write down still needs the database.
         jobs.join_all().await;
@@ -162,14 +170,13 @@ impl Storage {
     }
 }
 
-fn spawn_jobs(store: &Arc<Store>, mail: Option<MailConfig>, drain: &Drain) -> JoinSet<()> {
+fn spawn_jobs(store: &Arc<Store>, mail: Option<MailConfig>, links: Option<String>, drain: &Drain) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     tasks.spawn(jobs::repeat(jobs::Dispatch::new(store, mail.is_some()), drain.clone()));
     tasks.spawn(jobs::repeat(jobs::LookAtHabits::new(store), drain.clone()));
     tasks.spawn(jobs::repeat(jobs::ForgetNotifications::new(store), drain.clone()));
-    if let Some(mail) = mail {
-        tasks.spawn(jobs::repeat(jobs::SendMail::new(store, Mailer::new(mail)), drain.clone()));
-    }
+    let outlet = mail.map_or(Outlet::Log { links }, |mail| Outlet::Server(Mailer::new(mail)));
+    tasks.spawn(jobs::repeat(jobs::SendMail::new(store, outlet), drain.clone()));
     tasks
 }
 

@@ -5,6 +5,7 @@
 //! written down.
 
 mod config;
+mod letter;
 mod message;
 
 use std::fmt::{self, Debug, Formatter};
@@ -16,7 +17,8 @@ use lettre::{AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
 use tokio::time::timeout;
 
 pub use self::config::MailConfig;
-pub(crate) use self::message::{Item, Mail};
+pub(crate) use self::letter::Letter;
+pub(crate) use self::message::{Content, Item, Mail};
 
 /// How long an attempt to send may take, from the connection to the server's last word.
 pub(crate) const SEND_TIMEOUT: Duration = Duration::from_mins(1);
@@ -32,6 +34,19 @@ pub(crate) struct Mailer {
     link: Option<String>,
 }
 
+/// Where mail goes.
+#[derive(Debug)]
+pub(crate) enum Outlet {
+    /// To people.
+    Server(Mailer),
+    /// Nowhere: the log says that a mail was not sent.
+    Log {
+        /// Where links of mails lead to, which the log then shows. They open accounts: for the person at the keyboard
+        /// only.
+        links: Option<String>,
+    },
+}
+
 /// Why a mail was not sent. Nothing in it names the person.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SendError {
@@ -41,6 +56,9 @@ pub(crate) enum SendError {
     /// This mail may be taken later.
     #[error("the mail is not taken now: {0}")]
     Later(String),
+    /// There is nobody to send mail by.
+    #[error("there is no mail server")]
+    NoServer,
     /// No mail is taken now.
     #[error("the mail server cannot be used: {0}")]
     Server(String),
@@ -79,6 +97,30 @@ impl Mailer {
     /// Says goodbye to the server.
     pub(crate) async fn close(&self) {
         self.transport.shutdown().await;
+    }
+}
+
+impl Outlet {
+    /// Sends a mail, or says that there is no way to.
+    pub(crate) async fn send(&self, mail: &Mail) -> Result<(), SendError> {
+        let links = match self {
+            Self::Server(mailer) => return mailer.send(mail).await,
+            Self::Log { links } => links,
+        };
+        if let (Some(base), Content::Account(letter)) = (links, &mail.content) {
+            let link = letter.link(Some(base)).unwrap_or_default();
+            tracing::info!(mail.id = %mail.id, mail.link = link, "not mailed: {}", letter.subject());
+        } else {
+            tracing::warn!(mail.id = %mail.id, "a mail is not sent: EMAIL_SMTP_URL names no server");
+        }
+        Err(SendError::NoServer)
+    }
+
+    /// Says goodbye to the server.
+    pub(crate) async fn close(&self) {
+        if let Self::Server(mailer) = self {
+            mailer.close().await;
+        }
     }
 }
 

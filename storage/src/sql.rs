@@ -5,6 +5,8 @@
 //! a [`Connection`]. Every query on a person's data names the person; on PostgreSQL, row-level security is the second
 //! lock, and each connection is for one person.
 
+pub mod account_mails;
+pub mod account_tokens;
 pub mod api_tokens;
 pub mod calendar_feeds;
 pub mod categories;
@@ -27,6 +29,7 @@ pub mod reports;
 pub mod request_ids;
 pub mod revisions;
 pub mod search;
+pub mod security_events;
 pub mod series;
 pub mod sessions;
 pub mod settings;
@@ -34,6 +37,7 @@ mod sqlite;
 mod statement;
 pub mod tasks;
 pub mod time_logs;
+pub mod totp;
 mod url;
 pub mod users;
 

@@ -25,6 +25,7 @@ pub(super) async fn serve_gateway(
         "ADMIN_PORT" => Some("off".to_owned()),
         "JWT_SECRET" => Some(JWT_SECRET.to_owned()),
         "MESH_CERT_DIR" => Some(certificates.clone()),
+        "RATE_LIMIT" => Some("off".to_owned()),
         "MESH_TRUST_DOMAIN" => Some(TRUST_DOMAIN.to_owned()),
         "STORAGE_SERVICE_URL" => Some(storage.clone()),
         "GATEWAY_CONNECTIONS_MAX" | "WEBSOCKET_CONNECTIONS_MAX" | "WEBSOCKET_CONNECTIONS_PER_USER_MAX" => {

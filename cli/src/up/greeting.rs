@@ -12,6 +12,8 @@ pub(super) struct Greeting {
     pub(super) ai: u16,
     pub(super) admin: Option<u16>,
     pub(super) data_dir: PathBuf,
+    /// Whether mail goes to people.
+    pub(super) sends_mail: bool,
 }
 
 impl Greeting {
@@ -40,6 +42,7 @@ impl Greeting {
         let admin = self.admin.map_or_else(String::new, |port| {
             format!("\n  admin      http://localhost:{port}    /livez /readyz /startupz /health /metrics")
         });
+        let mail = if self.sends_mail { "to people, by EMAIL_SMTP_URL" } else { "not sent: its links are shown here" };
         let certificates = self.data_dir.join("certs/developer");
         let certificates = certificates.display();
         format!(
@@ -49,6 +52,7 @@ impl Greeting {
   storage    https://localhost:{storage}   gRPC over mutual TLS
   ai         https://localhost:{ai}   gRPC over mutual TLS{admin}
   data       {data}    database, development CA, certificates, signing key
+  mail       {mail}
 
 Create an account:
   curl http://localhost:{gateway}/api/v1/auth/register --json \\

@@ -107,3 +107,37 @@ async fn who_deletes_the_account_is_signed_out_and_comes_back_by_signing_in() {
     assert_eq!(back.id, ada.id);
     assert_eq!(refresh(&focusflow, &back).await, 200);
 }
+
+#[tokio::test]
+async fn a_changed_password_signs_in_and_what_happened_is_listed() {
+    let focusflow = FocusFlow::start().await;
+    let ada = focusflow.register("ada@example.com").await;
+    let other = sign_in(&focusflow, "ada@example.com").await;
+    let wrong = json!({"email": "ada@example.com", "password": "wrong horse battery"});
+    assert_eq!(focusflow.rest(Method::POST, "/auth/login", None, Some(wrong)).await.status, 401);
+
+    let change = json!({"currentPassword": PASSWORD, "newPassword": "another horse battery"});
+    focusflow.post("/auth/password:change", &ada, change).await;
+    assert_eq!((refresh(&focusflow, &ada).await, refresh(&focusflow, &other).await), (200, 401));
+    let body = json!({"email": "ada@example.com", "password": "another horse battery"});
+    assert_eq!(focusflow.rest(Method::POST, "/auth/login", None, Some(body)).await.status, 200);
+
+    let events = focusflow.get("/auth/securityEvents", &ada).await["securityEvents"].clone();
+    let kinds: Vec<_> = events.as_array().unwrap().iter().map(|event| event["kind"].as_str().unwrap()).collect();
+    let expected = ["SIGNED_IN", "PASSWORD_CHANGED", "SIGN_IN_FAILED", "SIGNED_IN", "SIGNED_IN", "REGISTERED"];
+    assert_eq!(kinds, expected);
+}
+
+#[tokio::test]
+async fn asking_for_a_password_reset_does_not_tell_who_has_an_account() {
+    let focusflow = FocusFlow::start().await;
+    focusflow.register("ada@example.com").await;
+    for email in ["ada@example.com", "nobody@example.com"] {
+        let answer =
+            focusflow.rest(Method::POST, "/auth/password:requestReset", None, Some(json!({"email": email}))).await;
+        assert_eq!((answer.status, answer.body), (200, json!({})), "{email}");
+    }
+    let body = json!({"token": "guessed", "newPassword": "another horse battery"});
+    let guessed = focusflow.rest(Method::POST, "/auth/password:reset", None, Some(body)).await;
+    assert_eq!((guessed.status, reason(&guessed.body)), (400, "TOKEN_INVALID"));
+}

@@ -31,7 +31,7 @@ async fn the_developer_may_not_read_credentials() {
     let focusflow = FocusFlow::start().await;
     focusflow.register("ada@example.com").await;
     let mut credentials = CredentialServiceClient::new(focusflow.storage_as("developer"));
-    let find = FindAccountRequest { email: "ada@example.com".into() };
+    let find = FindAccountRequest { email: "ada@example.com".into(), ..Default::default() };
     assert_eq!(credentials.find_account(find).await.unwrap_err().code(), Code::PermissionDenied);
 }
 

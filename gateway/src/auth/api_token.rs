@@ -3,20 +3,22 @@
 //! Unlike an access token it lives until it is deleted, so each request asks storage about it: a deletion takes effect
 //! at once.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use focusflow_mesh::context::Context;
-use focusflow_proto::internal::v1::FindApiTokenRequest;
 use focusflow_proto::internal::v1::credential_service_client::CredentialServiceClient;
+use focusflow_proto::internal::v1::{FindApiTokenRequest, RecordSecurityEventRequest};
+use focusflow_proto::v1::security_event::Kind;
+use moka::sync::Cache;
 use rand::RngCore;
 use sha2::{Digest, Sha256};
-use tonic::body::Body;
-use tonic::client::GrpcService;
-use tonic::codegen::{Body as HttpBody, Bytes, StdError};
 use tonic::{Code, Request, Status};
 use uuid::Uuid;
 
 use super::TokenError;
+use super::service::Storage;
 
 const PREFIX: &str = "ff_";
 const SECRET_BYTES: usize = 32;
@@ -33,9 +35,16 @@ pub struct ApiTokenGrant {
     pub scopes: Vec<String>,
 }
 
+/// A person's refused tokens are written down once in this time: a program that is set up wrongly asks again and again.
+const REFUSAL_INTERVAL: Duration = Duration::from_mins(1);
+const REFUSALS_MAX: u64 = 10_000;
+
 /// Asks storage about API tokens.
 #[derive(Clone)]
-pub(crate) struct ApiTokens<C>(CredentialServiceClient<C>);
+pub(crate) struct ApiTokens<C> {
+    storage: CredentialServiceClient<C>,
+    refused: Cache<Uuid, ()>,
+}
 
 impl ApiToken {
     /// A new one.
@@ -70,22 +79,34 @@ impl ApiTokenGrant {
     }
 }
 
-impl<C> ApiTokens<C>
-where
-    C: GrpcService<Body> + Clone,
-    C::Error: Into<StdError>,
-    C::ResponseBody: HttpBody<Data = Bytes> + Send + 'static,
-    <C::ResponseBody as HttpBody>::Error: Into<StdError> + Send,
-{
+impl<C: Storage> ApiTokens<C> {
     pub(crate) fn new(storage: C) -> Self {
-        Self(CredentialServiceClient::new(storage))
+        let refused = Cache::builder().max_capacity(REFUSALS_MAX).time_to_live(REFUSAL_INTERVAL).build();
+        Self { storage: CredentialServiceClient::new(storage), refused }
+    }
+
+    /// Writes down that a token was presented for more than it may do. The refusal does not wait for it.
+    pub(crate) fn note_refusal(&self, user_id: Uuid) {
+        if self.refused.contains_key(&user_id) {
+            return;
+        }
+        self.refused.insert(user_id, ());
+        let mut storage = self.storage.clone();
+        tokio::spawn(async move {
+            let user_id = user_id.to_string();
+            let event =
+                RecordSecurityEventRequest { user_id, kind: Kind::ApiTokenRefused.into(), ..Default::default() };
+            if let Err(status) = storage.record_security_event(event).await {
+                tracing::warn!(%status, "the refusal of an API token was not recorded");
+            }
+        });
     }
 
     /// What a token grants, asked in the `context` of the request that carries it.
     pub(crate) async fn find(&self, token: &ApiToken, context: &Context) -> Result<ApiTokenGrant, Status> {
         let mut request = Request::new(FindApiTokenRequest { token_hash: token.hash() });
         request.extensions_mut().insert(context.clone());
-        let found = self.0.clone().find_api_token(request).await.map_err(|status| match status.code() {
+        let found = self.storage.clone().find_api_token(request).await.map_err(|status| match status.code() {
             Code::NotFound => TokenError::Invalid.into(),
             _ => status,
         })?;

@@ -59,7 +59,7 @@ impl Registration {
 }
 
 /// Only the shape is checked: whether an address exists is proven by mail, not by a pattern.
-fn parse_email(given: &str) -> Result<String, InvalidField> {
+pub(super) fn parse_email(given: &str) -> Result<String, InvalidField> {
     let email = given.trim();
     if has_email_shape(email) {
         Ok(email.to_owned())
@@ -86,7 +86,7 @@ fn is_domain_label(label: &str) -> bool {
         && label.chars().all(|character| character.is_alphanumeric() || character == '-')
 }
 
-fn check_password(field: &'static str, password: &str) -> Result<(), InvalidField> {
+pub(super) fn check_password(field: &'static str, password: &str) -> Result<(), InvalidField> {
     let characters = password.chars().count();
     if (PASSWORD_CHARACTERS_MIN..=PASSWORD_CHARACTERS_MAX).contains(&characters) {
         Ok(())

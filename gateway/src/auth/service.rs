@@ -1,37 +1,41 @@
-//! `focusflow.v1.AuthService`: sign-up, sign-in, the exchange of refresh tokens, sessions and API tokens.
+//! `focusflow.v1.AuthService`: accounts, sessions, second factors and API tokens.
 //!
 //! Accounts and sessions are storage's; this service hashes, compares and signs. It keeps no state, so that any
 //! replica answers any request.
 
+mod recovery;
+mod second_factor;
+mod sign_in;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use focusflow_mesh::context;
 use focusflow_mesh::refusal::{self, invalid_arguments, permission_denied, unauthenticated};
 use focusflow_proto::internal::v1 as internal;
 use focusflow_proto::internal::v1::credential_service_client::CredentialServiceClient;
-use focusflow_proto::internal::v1::{
-    Account, CreateAccountRequest, CreateSessionRequest, EndSessionRequest, FindAccountRequest, RotateSessionRequest,
-};
 use focusflow_proto::v1::auth_service_server::AuthService;
+use focusflow_proto::v1::security_event::Kind as Event;
 use focusflow_proto::v1::{
-    AuthResponse, CreateApiTokenRequest, CreateApiTokenResponse, DeleteApiTokenRequest, ListApiTokensRequest,
-    ListApiTokensResponse, ListSessionsRequest, ListSessionsResponse, LoginRequest, LogoutRequest, RefreshRequest,
-    RegisterRequest, RevokeAllSessionsRequest, RevokeSessionRequest, User,
+    AuthResponse, ChangeEmailRequest, ChangePasswordRequest, ConfirmTotpRequest, ConfirmTotpResponse,
+    CreateApiTokenRequest, CreateApiTokenResponse, DeleteApiTokenRequest, DisableTotpRequest, EnrollTotpRequest,
+    EnrollTotpResponse, ListApiTokensRequest, ListApiTokensResponse, ListSecurityEventsRequest,
+    ListSecurityEventsResponse, ListSessionsRequest, ListSessionsResponse, LoginRequest, LogoutRequest, RefreshRequest,
+    RegisterRequest, RequestPasswordResetRequest, ResendVerificationRequest, ResetPasswordRequest,
+    RevokeAllSessionsRequest, RevokeSessionRequest, User, VerifyEmailRequest,
 };
+use http::HeaderValue;
 use http::header::USER_AGENT;
 use tonic::body::Body;
 use tonic::client::GrpcService;
 use tonic::codegen::{Body as HttpBody, Bytes, StdError};
-use tonic::{Code, Request, Response, Status};
+use tonic::{Request, Response, Status};
 use tonic_types::StatusExt as _;
 use uuid::Uuid;
 
-use super::{
-    ACCESS_TOKEN_LIFETIME, AccessTokens, ApiToken, Clock, PasswordHasher, REFRESH_TOKEN_LIFETIME, RefreshToken,
-    Registration, SESSIONS_MAX,
-};
+use super::vault::{Vault, VaultError};
+use super::{AccessTokens, ApiToken, Clock, PasswordHasher, SESSIONS_MAX};
+use crate::limits::SignInGuard;
 
 /// Longest name of a client that is kept with its session, in characters.
 const USER_AGENT_CHARACTERS_MAX: usize = 256;
@@ -39,14 +43,44 @@ const USER_AGENT_CHARACTERS_MAX: usize = 256;
 /// Storage's word for a token that was traded by the same client, as it seems.
 const JUST_REPLACED: &str = "REFRESH_TOKEN_JUST_REPLACED";
 
+/// A channel to storage's `CredentialService`.
+pub trait Storage:
+    GrpcService<
+        Body,
+        Error: Into<StdError>,
+        Future: Send,
+        ResponseBody: HttpBody<Data = Bytes, Error: Into<StdError> + Send> + Send + 'static,
+    > + Clone
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<C> Storage for C where
+    C: GrpcService<
+            Body,
+            Error: Into<StdError>,
+            Future: Send,
+            ResponseBody: HttpBody<Data = Bytes, Error: Into<StdError> + Send> + Send + 'static,
+        > + Clone
+        + Send
+        + Sync
+        + 'static
+{
+}
+
 /// The service over a channel to storage's `CredentialService`.
 pub struct Auth<C> {
     credentials: CredentialServiceClient<C>,
     passwords: PasswordHasher,
     tokens: Arc<AccessTokens>,
+    vault: Vault,
+    guard: SignInGuard,
     clock: Arc<dyn Clock>,
     sessions_max: u16,
     scopes: BTreeSet<String>,
+    origins: Vec<HeaderValue>,
 }
 
 /// The session that a request's access token was issued in. The edge puts it into the request's extensions; a request
@@ -54,18 +88,38 @@ pub struct Auth<C> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionId(pub Uuid);
 
-impl<C> Auth<C>
-where
-    C: GrpcService<Body> + Clone + Send + Sync + 'static,
-    C::Future: Send,
-    C::Error: Into<StdError>,
-    C::ResponseBody: HttpBody<Data = Bytes> + Send + 'static,
-    <C::ResponseBody as HttpBody>::Error: Into<StdError> + Send,
-{
-    /// The service, with what it depends on.
-    pub fn new(channel: C, passwords: PasswordHasher, tokens: Arc<AccessTokens>, clock: Arc<dyn Clock>) -> Self {
-        let credentials = CredentialServiceClient::new(channel);
-        Self { credentials, passwords, tokens, clock, sessions_max: SESSIONS_MAX, scopes: BTreeSet::new() }
+impl<C: Storage> Auth<C> {
+    /// The service, with what it depends on. `secrets` are those of the key ring, the current one first.
+    pub(crate) fn new(
+        channel: C,
+        passwords: PasswordHasher,
+        tokens: Arc<AccessTokens>,
+        secrets: &[&[u8]],
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, VaultError> {
+        Ok(Self {
+            credentials: CredentialServiceClient::new(channel),
+            passwords,
+            tokens,
+            vault: Vault::new(secrets)?,
+            guard: SignInGuard::new(false, None),
+            clock,
+            sessions_max: SESSIONS_MAX,
+            scopes: BTreeSet::new(),
+            origins: Vec::new(),
+        })
+    }
+
+    /// With waits after failed sign-ins.
+    #[must_use]
+    pub(crate) fn with_guard(self, guard: SignInGuard) -> Self {
+        Self { guard, ..self }
+    }
+
+    /// With the origins whose pages may have the refresh token in a cookie.
+    #[must_use]
+    pub(crate) fn with_origins(self, origins: Vec<HeaderValue>) -> Self {
+        Self { origins, ..self }
     }
 
     /// With another limit of sessions per person.
@@ -80,42 +134,6 @@ where
         Self { scopes, ..self }
     }
 
-    async fn open_session(&self, user: User, user_agent: String) -> Result<Response<AuthResponse>, Status> {
-        let now = self.clock.now();
-        let session_id = Uuid::now_v7();
-        let refresh_token = RefreshToken::generate(&mut rand::rng());
-        let session = CreateSessionRequest {
-            session_id: session_id.to_string(),
-            user_id: user.id.clone(),
-            token_hash: refresh_token.hash(),
-            user_agent,
-            expire_time: Some((now + REFRESH_TOKEN_LIFETIME).into()),
-            sessions_max: self.sessions_max.into(),
-        };
-        self.credentials.clone().create_session(session).await?;
-        self.signed_in(user, session_id, &refresh_token, now)
-    }
-
-    fn signed_in(
-        &self,
-        user: User,
-        session_id: Uuid,
-        refresh_token: &RefreshToken,
-        now: SystemTime,
-    ) -> Result<Response<AuthResponse>, Status> {
-        let user_id = parse_id(&user.id)?;
-        let access_token = self
-            .tokens
-            .issue(user_id, session_id, now)
-            .map_err(|error| refusal::internal("signing an access token", &error))?;
-        Ok(Response::new(AuthResponse {
-            user: Some(user),
-            access_token,
-            refresh_token: refresh_token.encode(),
-            expires_in: i32::try_from(ACCESS_TOKEN_LIFETIME.as_secs()).unwrap_or(i32::MAX),
-        }))
-    }
-
     fn check_scopes(&self, scopes: &[String]) -> Result<(), Status> {
         let unknown = scopes.iter().enumerate().filter(|(_, scope)| !self.scopes.contains(*scope));
         let problem = |scope: &String| format!("expected a scope as `tasks:read`, found `{scope}`");
@@ -124,78 +142,91 @@ where
         if problems.is_empty() { Ok(()) } else { Err(invalid_arguments(problems)) }
     }
 
-    /// The account of an address, `None` if there is none.
-    async fn find_account(&self, email: &str) -> Result<Option<Account>, Status> {
-        let request = FindAccountRequest { email: email.trim().to_owned() };
-        match self.credentials.clone().find_account(request).await {
-            Ok(account) => Ok(Some(account.into_inner())),
-            Err(status) if status.code() == Code::NotFound => Ok(None),
-            Err(status) => Err(status),
+    /// Writes a failure down, and that the next attempt has to wait. Not being able to is no reason to let anybody in,
+    /// nor to answer differently.
+    async fn record_failure(&self, user_id: String, name: &[u8], kind: Event, begins_wait: bool) {
+        let kinds = [Some(kind), begins_wait.then_some(Event::SignInDelayed)];
+        for kind in kinds.into_iter().flatten() {
+            let event = internal::RecordSecurityEventRequest {
+                user_id: user_id.clone(),
+                subject_hash: name.to_vec(),
+                kind: kind.into(),
+            };
+            if let Err(status) = self.credentials.clone().record_security_event(event).await {
+                tracing::warn!(event.kind = kind.as_str_name(), %status, "a security event was not recorded");
+            }
         }
     }
 }
 
 #[tonic::async_trait]
-impl<C> AuthService for Auth<C>
-where
-    C: GrpcService<Body> + Clone + Send + Sync + 'static,
-    C::Future: Send,
-    C::Error: Into<StdError>,
-    C::ResponseBody: HttpBody<Data = Bytes> + Send + 'static,
-    <C::ResponseBody as HttpBody>::Error: Into<StdError> + Send,
-{
+impl<C: Storage> AuthService for Auth<C> {
     async fn register(&self, request: Request<RegisterRequest>) -> Result<Response<AuthResponse>, Status> {
-        let user_agent = user_agent(&request);
-        let registration = Registration::parse(request.into_inner())?;
-        let password_hash = self.passwords.hash(registration.password).await?;
-        let account = CreateAccountRequest { user: Some(registration.user), password_hash };
-        let account = self.credentials.clone().create_account(account).await?.into_inner();
-        self.open_session(user_of(account.user)?, user_agent).await
+        self.sign_up(request).await.map(Response::new)
     }
 
     async fn login(&self, request: Request<LoginRequest>) -> Result<Response<AuthResponse>, Status> {
-        let user_agent = user_agent(&request);
-        let LoginRequest { email, password, .. } = request.into_inner();
-        require([("email", &email), ("password", &password)])?;
-        let account = self.find_account(&email).await?;
-        let (user, hash) = account.map_or((None, None), |account| (account.user, Some(account.password_hash)));
-        if !self.passwords.verify(password, hash).await? {
-            let message = "the address or the password is wrong";
-            return Err(unauthenticated("CREDENTIALS_INVALID", message));
-        }
-        self.open_session(user_of(user)?, user_agent).await
+        self.sign_in(request).await.map(Response::new)
     }
 
     async fn refresh(&self, request: Request<RefreshRequest>) -> Result<Response<AuthResponse>, Status> {
-        let RefreshRequest { refresh_token } = request.into_inner();
-        require([("refresh_token", &refresh_token)])?;
-        let presented = RefreshToken::parse(&refresh_token).ok_or_else(refresh_token_refused)?;
-        let next = RefreshToken::generate(&mut rand::rng());
-        let now = self.clock.now();
-        let rotation = RotateSessionRequest {
-            token_hash: presented.hash(),
-            next_token_hash: next.hash(),
-            expire_time: Some((now + REFRESH_TOKEN_LIFETIME).into()),
-        };
-        let rotated =
-            self.credentials.clone().rotate_session(rotation).await.map_err(|status| match status.code() {
-                Code::Unauthenticated if reason_of(&status) == JUST_REPLACED => refresh_token_just_replaced(),
-                Code::Unauthenticated => refresh_token_refused(),
-                _ => status,
-            })?;
-        let rotated = rotated.into_inner();
-        let session_id = parse_id(&rotated.session_id)?;
-        self.signed_in(user_of(rotated.user)?, session_id, &next, now)
+        self.rotate(request).await.map(Response::new)
     }
 
     async fn logout(&self, request: Request<LogoutRequest>) -> Result<Response<()>, Status> {
-        let LogoutRequest { refresh_token } = request.into_inner();
-        require([("refresh_token", &refresh_token)])?;
-        // Text that no session can have belongs to one that has ended, and ending that succeeds.
-        if let Some(token) = RefreshToken::parse(&refresh_token) {
-            self.credentials.clone().end_session(EndSessionRequest { token_hash: token.hash() }).await?;
-        }
-        Ok(Response::new(()))
+        self.sign_out(request).await
+    }
+
+    async fn verify_email(&self, request: Request<VerifyEmailRequest>) -> Result<Response<()>, Status> {
+        self.prove_email(request).await.map(Response::new)
+    }
+
+    async fn resend_verification(&self, request: Request<ResendVerificationRequest>) -> Result<Response<()>, Status> {
+        self.resend(request).await.map(Response::new)
+    }
+
+    async fn change_email(&self, request: Request<ChangeEmailRequest>) -> Result<Response<()>, Status> {
+        self.move_email(request).await.map(Response::new)
+    }
+
+    async fn request_password_reset(
+        &self,
+        request: Request<RequestPasswordResetRequest>,
+    ) -> Result<Response<()>, Status> {
+        self.mail_reset(request).await.map(Response::new)
+    }
+
+    async fn reset_password(&self, request: Request<ResetPasswordRequest>) -> Result<Response<()>, Status> {
+        self.reset(request).await.map(Response::new)
+    }
+
+    async fn change_password(&self, request: Request<ChangePasswordRequest>) -> Result<Response<()>, Status> {
+        self.replace_password(request).await.map(Response::new)
+    }
+
+    async fn enroll_totp(&self, request: Request<EnrollTotpRequest>) -> Result<Response<EnrollTotpResponse>, Status> {
+        self.enroll(request).await.map(Response::new)
+    }
+
+    async fn confirm_totp(
+        &self,
+        request: Request<ConfirmTotpRequest>,
+    ) -> Result<Response<ConfirmTotpResponse>, Status> {
+        self.confirm(request).await.map(Response::new)
+    }
+
+    async fn disable_totp(&self, request: Request<DisableTotpRequest>) -> Result<Response<()>, Status> {
+        self.disable(request).await.map(Response::new)
+    }
+
+    async fn list_security_events(
+        &self,
+        request: Request<ListSecurityEventsRequest>,
+    ) -> Result<Response<ListSecurityEventsResponse>, Status> {
+        let (user_id, _) = signed_in(&request)?;
+        let ListSecurityEventsRequest { page_size, page_token } = request.into_inner();
+        let listing = internal::ListSecurityEventsRequest { user_id, page_size, page_token };
+        self.credentials.clone().list_security_events(listing).await
     }
 
     async fn list_sessions(

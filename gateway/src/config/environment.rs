@@ -1,7 +1,9 @@
 //! The configuration as environment variables.
 
 use std::fs;
+use std::net::IpAddr;
 use std::num::{NonZeroU16, NonZeroU32};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -9,17 +11,21 @@ use focusflow_mesh::channel::{SecureTarget, Target};
 use focusflow_mesh::environment::{Environment, EnvironmentError};
 use focusflow_mesh::policy::Policies;
 use http::{HeaderValue, Uri};
+use ipnet::IpNet;
 
 use super::{
-    AuthConfig, Config, ContractConfig, CorsConfig, EdgeLimits, HealthConfig, ListenConfig, MeshConfig, NamedUpstream,
-    Secret, WebSocketLimits,
+    AuthConfig, Config, ContractConfig, CorsConfig, EdgeLimits, ForwardedHeader, HealthConfig, ListenConfig,
+    MeshConfig, NamedUpstream, Rate, RateConfig, RateLimits, RedisUrl, Secret, TrustedProxies, WebSocketLimits,
 };
-use crate::auth::{AccessTokens, PasswordLimits, SESSIONS_MAX};
+use crate::auth::{KeyRing, PasswordLimits, SESSIONS_MAX};
 
 const DEFAULT_STORAGE_URL: &str = "https://localhost:7000";
 const DEFAULT_AI_URL: &str = "https://localhost:8000";
 const DEFAULT_FRONTEND_URL: &str = "http://localhost:3000";
 const DEFAULT_PORT: u16 = 5000;
+/// Units of cost per minute, and at once.
+const DEFAULT_USER_RATE: (u32, u32) = (6_000, 1_200);
+const DEFAULT_ADDRESS_RATE: (u32, u32) = (1_200, 600);
 
 pub(super) fn read(variables: &Environment<'_>) -> Result<Config, EnvironmentError> {
     Ok(Config {
@@ -29,6 +35,7 @@ pub(super) fn read(variables: &Environment<'_>) -> Result<Config, EnvironmentErr
         auth: auth(variables)?,
         cors: cors(variables)?,
         limits: limits(variables)?,
+        rates: rates(variables)?,
         health: HealthConfig { has_redis: variables.text("REDIS_URL").is_some(), ..HealthConfig::default() },
     })
 }
@@ -71,13 +78,26 @@ fn descriptor_set(variables: &Environment<'_>) -> Result<Vec<u8>, EnvironmentErr
 
 fn auth(variables: &Environment<'_>) -> Result<AuthConfig, EnvironmentError> {
     const SECRET: &str = "JWT_SECRET";
+    const PREVIOUS: &str = "JWT_SECRET_PREVIOUS";
+    const KEYS: &str = "JWT_KEYS_DIR";
     let jwt_secret = variables.text(SECRET);
-    if let Some(secret) = &jwt_secret {
-        AccessTokens::new(secret.as_bytes()).map_err(|error| EnvironmentError::new(SECRET, error))?;
+    let previous = variables.list_or::<String>(PREVIOUS, "")?;
+    for (variable, secret) in
+        jwt_secret.iter().map(|secret| (SECRET, secret)).chain(previous.iter().map(|secret| (PREVIOUS, secret)))
+    {
+        KeyRing::new(secret.as_bytes(), &[]).map_err(|error| EnvironmentError::new(variable, error))?;
+    }
+    let jwt_keys = variables.text(KEYS).map(PathBuf::from);
+    if let Some(directory) = &jwt_keys
+        && !directory.is_dir()
+    {
+        return Err(EnvironmentError::new(KEYS, format!("{} is not a directory", directory.display())));
     }
     let defaults = PasswordLimits::default();
     Ok(AuthConfig {
         jwt_secret: jwt_secret.map(Secret::new),
+        jwt_secrets_previous: previous.into_iter().map(Secret::new).collect(),
+        jwt_keys,
         passwords: PasswordLimits {
             concurrent_max: variables.parsed_positive("PASSWORD_HASHES_MAX")?.unwrap_or(defaults.concurrent_max),
             queue_max: variables.parsed("PASSWORD_QUEUE_MAX")?.unwrap_or(defaults.queue_max),
@@ -120,6 +140,52 @@ fn websocket(variables: &Environment<'_>) -> Result<WebSocketLimits, Environment
         token_timeout: seconds("WEBSOCKET_TOKEN_SECONDS", defaults.token_timeout)?,
         idle_timeout: seconds("WEBSOCKET_IDLE_SECONDS", defaults.idle_timeout)?,
     })
+}
+
+fn rates(variables: &Environment<'_>) -> Result<RateConfig, EnvironmentError> {
+    let rate = |per_minute, burst, default: (u32, u32)| -> Result<Rate, EnvironmentError> {
+        let per_minute = variables.parsed::<NonZeroU32>(per_minute)?.map_or(default.0, NonZeroU32::get);
+        Ok(Rate::new(per_minute, variables.parsed::<NonZeroU32>(burst)?.map_or(default.1, NonZeroU32::get)))
+    };
+    let limits = RateLimits {
+        person: rate("RATE_LIMIT_USER_PER_MINUTE", "RATE_LIMIT_USER_BURST", DEFAULT_USER_RATE)?,
+        address: rate("RATE_LIMIT_ADDRESS_PER_MINUTE", "RATE_LIMIT_ADDRESS_BURST", DEFAULT_ADDRESS_RATE)?,
+    };
+    let is_on = variables.parsed_or::<Switch>("RATE_LIMIT", "on")?.0;
+    let header = variables.parsed_or::<ForwardedHeader>("TRUSTED_PROXY_HEADER", "x-forwarded-for")?;
+    let networks = variables.list_or::<Network>("TRUSTED_PROXIES", "")?.into_iter().map(|network| network.0).collect();
+    Ok(RateConfig {
+        limits: is_on.then_some(limits),
+        proxies: TrustedProxies { networks, header },
+        redis: variables.parsed::<RedisUrl>("REDIS_URL")?,
+    })
+}
+
+/// `on` or `off`.
+struct Switch(bool);
+
+impl FromStr for Switch {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "on" => Ok(Self(true)),
+            "off" => Ok(Self(false)),
+            _ => Err("expected on or off"),
+        }
+    }
+}
+
+/// A network, or one address.
+struct Network(IpNet);
+
+impl FromStr for Network {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+        network.map(Self).map_err(|_| "expected networks as 10.0.0.0/8 or addresses")
+    }
 }
 
 /// The origin of a web client: scheme, host and port, as a browser writes it.
@@ -194,6 +260,13 @@ mod tests {
             ("GATEWAY_UPSTREAMS", "http://localhost:1"),
             ("GATEWAY_DESCRIPTOR_SET", "/nowhere/descriptors.bin"),
             ("JWT_SECRET", "too short"),
+            ("JWT_SECRET_PREVIOUS", "0123456789abcdef0123456789abcdef,too short"),
+            ("JWT_KEYS_DIR", "/nowhere"),
+            ("RATE_LIMIT", "maybe"),
+            ("RATE_LIMIT_USER_BURST", "0"),
+            ("TRUSTED_PROXIES", "10.0.0.0/33"),
+            ("TRUSTED_PROXY_HEADER", "x-real-ip"),
+            ("REDIS_URL", "http://localhost"),
             ("MESH_TRUST_DOMAIN", "UPPER case"),
             ("FRONTEND_URL", "example.org/app"),
             ("GATEWAY_BODY_BYTES_MAX", "0"),

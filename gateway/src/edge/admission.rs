@@ -1,4 +1,5 @@
-//! Who a request is from and how long it may take: what the edge decides before it lets an RPC pass.
+//! Who a request is from, whether they may ask for so much, and how long it may take: what the edge decides before it
+//! lets an RPC pass, whatever protocol it came by.
 
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
@@ -11,9 +12,10 @@ use http::{Extensions, HeaderMap, HeaderName};
 use tonic::{Code, Status};
 use uuid::Uuid;
 
-use crate::auth::{AccessTokens, ApiToken, ApiTokens, Clock, SessionId, TokenError, bearer_token};
+use crate::auth::{AccessTokens, ApiToken, ApiTokens, Clock, SessionId, Sessions, TokenError, bearer_token};
 use crate::backend::Backend;
 use crate::contract::Rpc;
+use crate::limits::{self, Caller, RateLimiter, Subject};
 
 /// How long the caller of a REST request will wait: seconds, with a fraction if need be.
 pub(crate) const REQUEST_TIMEOUT_HEADER: HeaderName = HeaderName::from_static("x-request-timeout");
@@ -21,13 +23,19 @@ pub(crate) const REQUEST_TIMEOUT_HEADER: HeaderName = HeaderName::from_static("x
 /// Longer waits are taken for "no limit" and left to the policy.
 const TIMEOUT_SECONDS_MAX: f64 = 1e9;
 
+/// Asked by probes and balancers as often as they like.
+const FREE_SERVICE: &str = "grpc.health.v1.Health";
+
 /// Admits requests by their method's policy.
 pub(crate) struct Admission {
     /// `None` if the contract has no RPCs for signed-in people.
-    tokens: Option<Arc<AccessTokens>>,
+    pub(crate) tokens: Option<Arc<AccessTokens>>,
     /// `None` if nobody can be asked about them.
-    api_tokens: Option<ApiTokens<Backend>>,
-    clock: Arc<dyn Clock>,
+    pub(crate) api_tokens: Option<ApiTokens<Backend>>,
+    /// `None` if nobody can be asked about them.
+    pub(crate) sessions: Option<Sessions<Backend>>,
+    pub(crate) limiter: RateLimiter,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 /// A request that may pass.
@@ -35,6 +43,7 @@ pub(crate) struct Admission {
 pub(super) struct Admitted {
     pub(super) context: Context,
     session_id: Option<SessionId>,
+    caller: Caller,
 }
 
 /// Whose token it is.
@@ -55,6 +64,7 @@ impl Admitted {
     /// Tells the backend.
     pub(super) fn put_into(self, extensions: &mut Extensions) {
         extensions.insert(self.context);
+        extensions.insert(self.caller);
         if let Some(session_id) = self.session_id {
             extensions.insert(session_id);
         }
@@ -62,23 +72,54 @@ impl Admitted {
 }
 
 impl Admission {
-    pub(crate) fn new(
-        tokens: Option<Arc<AccessTokens>>,
-        api_tokens: Option<ApiTokens<Backend>>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        Self { tokens, api_tokens, clock }
+    /// Completes what the headers say about request and trace by the person and the deadline, and charges the caller.
+    pub(super) async fn admit(
+        &self,
+        mut context: Context,
+        rpc: &Rpc,
+        headers: &HeaderMap,
+        caller: Caller,
+    ) -> Result<Admitted, Status> {
+        context.deadline = deadline::clamp(timeout(headers)?, &rpc.policy).and_then(deadline::after);
+        let stranger = Subject::address(caller.address());
+        if rpc.policy.auth != Auth::User {
+            self.charge(stranger, rpc, &caller)?;
+            return Ok(Admitted { context, session_id: None, caller });
+        }
+        let bearer = match self.bearer(&context, rpc, headers).await {
+            Ok(bearer) => bearer,
+            Err(refused) => {
+                // Who tries tokens out is charged for it, and hears of nothing else when that is too much.
+                self.charge(stranger, rpc, &caller)?;
+                return Err(refused);
+            }
+        };
+        let Bearer { user_id, session_id } = bearer;
+        self.charge(Subject::Person(user_id), rpc, &caller)?;
+        if let (Some(sessions), Some(SessionId(session_id))) = (&self.sessions, session_id) {
+            sessions.check(user_id, session_id, &context).await?;
+        }
+        context.user_id = Some(user_id);
+        Ok(Admitted { context, session_id, caller })
     }
 
-    /// Completes what the headers say about request and trace by the person and the deadline.
-    pub(super) async fn admit(&self, mut context: Context, rpc: &Rpc, headers: &HeaderMap) -> Result<Admitted, Status> {
-        context.deadline = deadline::clamp(timeout(headers)?, &rpc.policy).and_then(deadline::after);
-        if rpc.policy.auth != Auth::User {
-            return Ok(Admitted { context, session_id: None });
+    /// The public keys of access tokens, where there are access tokens.
+    pub(super) fn jwks(&self) -> Option<String> {
+        self.tokens.as_ref().map(|tokens| tokens.jwks())
+    }
+
+    fn charge(&self, subject: Subject, rpc: &Rpc, caller: &Caller) -> Result<(), Status> {
+        if rpc.policy.service == FREE_SERVICE {
+            return Ok(());
         }
-        let Bearer { user_id, session_id } = self.bearer(&context, rpc, headers).await?;
-        context.user_id = Some(user_id);
-        Ok(Admitted { context, session_id })
+        let Some(decision) = self.limiter.charge(subject, rpc.policy.cost) else { return Ok(()) };
+        caller.set_quota(decision.quota);
+        if decision.is_admitted {
+            return Ok(());
+        }
+        let by = if matches!(subject, Subject::Person(_)) { "person" } else { "address" };
+        metrics::counter!("rate_limited_total", "by" => by).increment(1);
+        Err(limits::refusal(decision.quota))
     }
 
     /// Whose token it is, where there is no RPC yet that it must admit to.
@@ -105,9 +146,11 @@ impl Admission {
     }
 
     async fn program(&self, token: &ApiToken, context: &Context, rpc: &Rpc) -> Result<Bearer, Status> {
-        let grant = self.api_tokens.as_ref().ok_or(TokenError::Invalid)?.find(token, context).await?;
+        let api_tokens = self.api_tokens.as_ref().ok_or(TokenError::Invalid)?;
+        let grant = api_tokens.find(token, context).await?;
         let scope = rpc.scope.as_deref();
         if !grant.admits_to(scope) {
+            api_tokens.note_refusal(grant.user_id);
             let needed = scope.unwrap_or("everything");
             let message = format!("the API token does not have the scope {needed}");
             return Err(with_reason(Code::PermissionDenied, "SCOPE_MISSING", message, &[("scope", needed)]));

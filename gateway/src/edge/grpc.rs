@@ -31,6 +31,7 @@ use super::verdict::Verdict;
 use super::{message_check, message_limit};
 use crate::backend::Backend;
 use crate::contract::Rpc;
+use crate::limits::Caller;
 
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 const TRAILERS: HeaderValue = HeaderValue::from_static("trailers");
@@ -102,7 +103,8 @@ async fn forward(inner: &Inner, rpc: &Arc<Rpc>, context: Context, request: Reque
 
 /// The request's head as its backend gets it.
 async fn admit(inner: &Inner, rpc: &Rpc, context: Context, mut parts: Parts) -> Result<(Backend, Parts), Status> {
-    let admitted = inner.admission.admit(context, rpc, &parts.headers).await?;
+    let caller = Caller::of(&parts.extensions);
+    let admitted = inner.admission.admit(context, rpc, &parts.headers, caller).await?;
     let backend = inner.backend(rpc)?;
     strip_for_upstream(&mut parts.headers, rpc.policy.auth);
     // The channel writes what is left of the deadline.

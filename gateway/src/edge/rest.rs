@@ -31,6 +31,7 @@ use crate::backend::Backend;
 use crate::codec::BytesCodec;
 use crate::config::EdgeLimits;
 use crate::contract::{Contract, RestRoute};
+use crate::limits::Caller;
 use crate::refusal::invalid_request;
 use crate::transcode::{Incoming, Lookup, Match, Outgoing, RequestError};
 
@@ -106,7 +107,8 @@ async fn call(
     request: Request<Body>,
 ) -> Result<Response<Body>, Failure> {
     let (parts, body) = request.into_parts();
-    let admitted = inner.admission.admit(context, &route.rpc, &parts.headers).await?;
+    let caller = Caller::of(&parts.extensions);
+    let admitted = inner.admission.admit(context, &route.rpc, &parts.headers, caller).await?;
     let backend = inner.backend(&route.rpc)?;
     let contract = Arc::clone(&inner.contract);
     let call = Call { contract, matched: Arc::new(matched), route, backend, admitted, limits: inner.limits };

@@ -24,12 +24,6 @@ async fn without_storage_a_login_is_told_that_it_is_down() {
 }
 
 #[tokio::test]
-async fn an_rpc_of_a_later_version_says_so() {
-    let answer = focusflow().await.post_json("/api/v1/auth/email:verify", r#"{"token": "abc"}"#).await;
-    assert_eq!((answer.status, answer.json()["code"].as_i64()), (StatusCode::NOT_IMPLEMENTED, Some(12)));
-}
-
-#[tokio::test]
 async fn internal_services_cannot_be_reached() {
     let edge = focusflow().await;
     let path = "/focusflow.internal.v1.CredentialService/FindAccount";

@@ -8,6 +8,7 @@ mod grpc;
 mod grpc_web;
 mod health;
 mod json;
+mod limits;
 mod mutual_tls;
 mod rest;
 mod shutdown;

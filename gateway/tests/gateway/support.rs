@@ -11,8 +11,8 @@ use std::time::{Duration, SystemTime};
 use focusflow_gateway::auth::{ACCESS_TOKEN_LIFETIME, AccessTokens, Clock, PasswordLimits};
 use focusflow_gateway::build_with_clock;
 use focusflow_gateway::config::{
-    AuthConfig, Config, ContractConfig, CorsConfig, EdgeLimits, HealthConfig, ListenConfig, MeshConfig, Secret,
-    WebSocketLimits,
+    AuthConfig, Config, ContractConfig, CorsConfig, EdgeLimits, HealthConfig, ListenConfig, MeshConfig, RateConfig,
+    Secret, WebSocketLimits,
 };
 use focusflow_mesh::drain::Drain;
 use http::HeaderValue;
@@ -57,11 +57,14 @@ impl Edge {
             mesh: MeshConfig { certificates: None, trust_domain: "focusflow.test".parse().unwrap() },
             auth: AuthConfig {
                 jwt_secret: Some(Secret::new(SECRET)),
+                jwt_secrets_previous: Vec::new(),
+                jwt_keys: None,
                 passwords: PasswordLimits::default(),
                 sessions_max: 5,
             },
             cors: CorsConfig { origins: vec![HeaderValue::from_static(ORIGIN)] },
             limits: EdgeLimits { body_bytes_max: BODY_BYTES_MAX, ..EdgeLimits::default() },
+            rates: RateConfig::default(),
             health: HealthConfig::default(),
         }
     }
@@ -77,6 +80,12 @@ impl Edge {
     pub(crate) async fn start_until(drain: Drain) -> Self {
         let upstream = upstream::start().await;
         Self::run_until(Self::config(contract(), upstream).await, drain).await
+    }
+
+    /// With the contract of `edge.proto` and limits.
+    pub(crate) async fn limiting(rates: RateConfig) -> Self {
+        let config = Self::config(contract(), upstream::start().await).await;
+        Self::run(Config { rates, ..config }).await
     }
 
     /// With a configuration of the test's own.

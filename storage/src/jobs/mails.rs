@@ -16,10 +16,11 @@ use uuid::Uuid;
 
 use super::{Job, record_lag};
 use crate::domain::notification::schedule;
-use crate::mail::{Item, Mail, Mailer, SEND_TIMEOUT, SendError};
+use crate::domain::user::User;
+use crate::mail::{Content, Item, Letter, Mail, Outlet, SEND_TIMEOUT, SendError};
 use crate::service::Store;
 use crate::sql::due::{self, Claim, DueMail};
-use crate::sql::{Transaction, mails, notification_settings, notifications, users};
+use crate::sql::{Connection, Transaction, account_mails, mails, notification_settings, notifications, users};
 
 /// Longer than an attempt takes, so that no other replica begins one meanwhile.
 const CLAIM_DURATION: TimeDelta = TimeDelta::seconds(3 * SEND_TIMEOUT.as_secs().cast_signed());
@@ -37,7 +38,7 @@ const MARK_PAUSE: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub(crate) struct SendMail {
     store: Arc<Store>,
-    mailer: Mailer,
+    outlet: Outlet,
 }
 
 /// A mail that this replica has claimed.
@@ -48,8 +49,8 @@ struct Claimed {
 }
 
 impl SendMail {
-    pub(crate) fn new(store: &Arc<Store>, mailer: Mailer) -> Self {
-        Self { store: Arc::clone(store), mailer }
+    pub(crate) fn new(store: &Arc<Store>, outlet: Outlet) -> Self {
+        Self { store: Arc::clone(store), outlet }
     }
 
     async fn claim(&self) -> sqlx::Result<Option<Claimed>> {
@@ -77,7 +78,7 @@ impl SendMail {
         if now + ATTEMPT_DURATION > claimed.until {
             return Ok(false);
         }
-        match self.mailer.send(&mail).await {
+        match self.outlet.send(&mail).await {
             Ok(()) => {
                 self.mark_sent(claimed).await?;
                 Ok(true)
@@ -86,7 +87,7 @@ impl SendMail {
                 self.mark_failed(claimed, attempt, &error).await?;
                 match error {
                     SendError::Server(_) => Err(error.into()),
-                    SendError::Refused(_) | SendError::Later(_) => Ok(false),
+                    SendError::Refused(_) | SendError::Later(_) | SendError::NoServer => Ok(false),
                 }
             }
         }
@@ -97,22 +98,20 @@ impl SendMail {
         let (DueMail { user_id, id }, now) = (claimed.mail, self.store.time.now());
         let mut transaction = self.begin(claimed).await?;
         let Some(user) = users::find(&mut transaction, user_id).await? else { return Ok(None) };
-        let settings = notification_settings::find(&mut transaction, user_id).await?;
-        let told = notifications::unread_of_mail(&mut transaction, user_id, id).await?;
-        let after_quiet = schedule::after_quiet_hours(now, &settings, user.day_rule());
-        let attempt = if told.is_empty() || !settings.email {
-            // Read or deleted in the meantime, or mail was turned off.
-            mails::delete(&mut transaction, user_id, id).await?;
-            None
-        } else if after_quiet > now {
-            mails::put_off(&mut transaction, user_id, id, after_quiet, String::new()).await?;
-            None
-        } else {
-            mails::begin_attempt(&mut transaction, user_id, id, claimed.until).await?
+        let prepared = match account_mails::find(&mut transaction, user_id, id).await? {
+            Some(mail) => {
+                let letter = Letter { kind: mail.kind, token: mail.token };
+                Some((mail.recipient.into(), Content::Account(letter)))
+            }
+            None => notice(&mut transaction, &user, id, now).await?.map(|content| (user.email.into(), content)),
+        };
+        let attempt = match prepared {
+            None => None,
+            Some(_) => mails::begin_attempt(&mut transaction, user_id, id, claimed.until).await?,
         };
         transaction.commit().await?;
-        let items = told.into_iter().map(|(title, body)| Item { title: title.into(), body: body.into() }).collect();
-        Ok(attempt.map(|attempt| (Mail { id, to: user.email.into(), time: now, items }, attempt)))
+        let mail = prepared.map(|(to, content)| Mail { id, to, time: now, content });
+        Ok(mail.zip(attempt))
     }
 
     /// The server has the mail: this must not be lost to a database that is away for a moment.
@@ -128,6 +127,7 @@ impl SendMail {
     async fn try_mark_sent(&self, claimed: Claimed) -> sqlx::Result<()> {
         let mut transaction = self.begin(claimed).await?;
         mails::set_sent(&mut transaction, claimed.mail.user_id, claimed.mail.id).await?;
+        account_mails::forget_token(&mut transaction, claimed.mail.user_id, claimed.mail.id).await?;
         transaction.commit().await?;
         metrics::counter!("mails_total", "outcome" => "sent").increment(1);
         Ok(())
@@ -135,13 +135,16 @@ impl SendMail {
 
     async fn mark_failed(&self, claimed: Claimed, attempt: i32, error: &SendError) -> sqlx::Result<()> {
         let DueMail { user_id, id } = claimed.mail;
-        let is_final = matches!(error, SendError::Refused(_)) || attempt >= ATTEMPTS_MAX;
-        tracing::warn!(mail.id = %id, attempt, is_final, %error, "a mail was not sent");
+        let is_final = matches!(error, SendError::Refused(_) | SendError::NoServer) || attempt >= ATTEMPTS_MAX;
+        if !matches!(error, SendError::NoServer) {
+            tracing::warn!(mail.id = %id, attempt, is_final, %error, "a mail was not sent");
+        }
         let outcome = if is_final { "failed" } else { "retried" };
         metrics::counter!("mails_total", "outcome" => outcome).increment(1);
         let mut transaction = self.begin(claimed).await?;
         if is_final {
             mails::set_failed(&mut transaction, user_id, id, error.to_string()).await?;
+            account_mails::forget_token(&mut transaction, user_id, id).await?;
         } else {
             let due_time = self.store.time.now() + pause_after(attempt);
             mails::put_off(&mut transaction, user_id, id, due_time, error.to_string()).await?;
@@ -163,10 +166,34 @@ impl Job for SendMail {
             sent += usize::from(self.send(claimed).await?);
         }
         if drain.is_draining() {
-            self.mailer.close().await;
+            self.outlet.close().await;
         }
         Ok(sent)
     }
+}
+
+/// What a mail of notifications tells now; `None` if that is nothing, or not yet.
+async fn notice(
+    connection: &mut Connection,
+    user: &User,
+    id: Uuid,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Option<Content>> {
+    let user_id = user.id;
+    let settings = notification_settings::find(connection, user_id).await?;
+    let told = notifications::unread_of_mail(connection, user_id, id).await?;
+    let after_quiet = schedule::after_quiet_hours(now, &settings, user.day_rule());
+    if told.is_empty() || !settings.email {
+        // Read or deleted in the meantime, or mail was turned off.
+        mails::delete(connection, user_id, id).await?;
+        return Ok(None);
+    }
+    if after_quiet > now {
+        mails::put_off(connection, user_id, id, after_quiet, String::new()).await?;
+        return Ok(None);
+    }
+    let items = told.into_iter().map(|(title, body)| Item { title: title.into(), body: body.into() });
+    Ok(Some(Content::Notifications(items.collect())))
 }
 
 /// Why no mail can be sent now.

@@ -10,6 +10,7 @@ use lettre::message::{Mailbox, MultiPart};
 use uuid::Uuid;
 
 use super::SendError;
+use super::letter::Letter;
 
 /// One mail to one person.
 #[derive(Clone, Debug)]
@@ -20,8 +21,17 @@ pub(crate) struct Mail {
     pub(crate) to: String,
     /// When it is sent.
     pub(crate) time: DateTime<Utc>,
-    /// What it tells of; at least one.
-    pub(crate) items: Vec<Item>,
+    /// What it tells of.
+    pub(crate) content: Content,
+}
+
+/// What a mail tells of.
+#[derive(Clone, Debug)]
+pub(crate) enum Content {
+    /// Notifications; at least one.
+    Notifications(Vec<Item>),
+    /// The account, whatever the person's settings say of notifications.
+    Account(Letter),
 }
 
 /// A notification, as mail tells of it.
@@ -37,15 +47,21 @@ pub(crate) struct Item {
 pub(super) fn build(mail: &Mail, from: &Mailbox, link: Option<&str>) -> Result<Message, SendError> {
     // lettre's error would repeat the address.
     let to = mail.to.parse().map_err(|_| SendError::Refused("the address is not one of mail".to_owned()))?;
-    let message = Message::builder()
+    let builder = Message::builder()
         .message_id(Some(message_id(mail.id, from)))
         .date(SystemTime::from(mail.time))
         .from(from.clone())
         .to(Mailbox::new(None, to))
-        .subject(subject(&mail.items))
-        .raw_header(header("Auto-Submitted", "auto-generated".to_owned()))
-        .raw_header(header("List-Unsubscribe", unsubscribe(from, link)))
-        .multipart(MultiPart::alternative_plain_html(plain(&mail.items, link), html(&mail.items, link)))?;
+        .raw_header(header("Auto-Submitted", "auto-generated".to_owned()));
+    let message = match &mail.content {
+        Content::Notifications(items) => builder
+            .subject(subject(items))
+            .raw_header(header("List-Unsubscribe", unsubscribe(from, link)))
+            .multipart(MultiPart::alternative_plain_html(plain(items, link), html(items, link)))?,
+        Content::Account(letter) => builder
+            .subject(letter.subject())
+            .multipart(MultiPart::alternative_plain_html(letter.plain(link), letter.html(link)))?,
+    };
     Ok(message)
 }
 
@@ -107,7 +123,7 @@ fn html(items: &[Item], link: Option<&str>) -> String {
     text
 }
 
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
@@ -132,7 +148,7 @@ mod tests {
             id: Uuid::from_u128(7),
             to: "ada@example.org".into(),
             time: DateTime::UNIX_EPOCH,
-            items: items.collect(),
+            content: Content::Notifications(items.collect()),
         }
     }
 

@@ -63,6 +63,15 @@ pub(crate) enum Error {
     /// A refresh token that does not open a session.
     #[error("the refresh token {problem}")]
     RefreshToken { reason: &'static str, problem: &'static str },
+    /// A mailed token that is of no use.
+    #[error("the token is unknown, expired or was used before")]
+    AccountToken,
+    /// A second factor, where there must be none.
+    #[error("a second factor is on: switch it off first")]
+    TotpEnabled,
+    /// A code that is no proof.
+    #[error("the code is wrong, or was used before")]
+    TotpInvalid,
     /// What a request with the same id made is gone.
     #[error("{resource} {id}, which the first request with this id made, was deleted since")]
     ResultDeleted { resource: &'static str, id: Uuid },
@@ -145,6 +154,9 @@ impl From<Error> for Status {
                 &[("field", "since"), ("last_number", &last_number.to_string())],
             ),
             Error::RefreshToken { reason, .. } => refusal::unauthenticated(reason, message),
+            Error::AccountToken => refusal::failed_precondition("TOKEN_INVALID", message, &[]),
+            Error::TotpEnabled => refusal::failed_precondition("TOTP_ENABLED", message, &[]),
+            Error::TotpInvalid => refusal::unauthenticated("TOTP_INVALID", message),
             Error::ResultDeleted { resource, id } => refusal::failed_precondition(
                 "RESULT_DELETED",
                 message,

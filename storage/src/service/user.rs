@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use focusflow_proto::v1;
+use focusflow_proto::v1::security_event::Kind as Event;
 use focusflow_proto::v1::user_service_server::UserService;
 use tonic::{Request, Response, Status, async_trait};
 use uuid::Uuid;
@@ -14,7 +15,7 @@ use crate::domain::change::{Action, Resource};
 use crate::domain::text::{Email, PersonName};
 use crate::domain::user::{DayStart, Tier, TimeZone, User, WorkingHours};
 use crate::reminders;
-use crate::sql::{sessions, users};
+use crate::sql::{security_events, sessions, users};
 
 const FIELDS: Fields = Fields {
     mutable: &[
@@ -84,7 +85,9 @@ impl Users {
     async fn delete(&self, user_id: Uuid) -> Result<(), Error> {
         let mut write = self.store.write(user_id).await?;
         let now = write.now();
-        users::ask_for_end(write.connection(), user_id, now).await?;
+        if users::ask_for_end(write.connection(), user_id, now).await? {
+            security_events::append(write.connection(), user_id, Event::DeletionRequested, None, now).await?;
+        }
         sessions::delete_all(write.connection(), user_id, None).await?;
         write.commit().await?;
         Ok(())
@@ -141,7 +144,7 @@ fn check_email(user: &User, email: &str) -> Result<(), Error> {
     if email.is_empty() || Email::parse(email).is_ok_and(|email| email.key() == user.email.key()) {
         return Ok(());
     }
-    Err(Error::field("user.email", "cannot be changed in this version"))
+    Err(Error::field("user.email", "is changed by AuthService.ChangeEmail, which proves the new one"))
 }
 
 /// Working hours of which a mask names some parts only. They are checked together: a new start may suit no end but

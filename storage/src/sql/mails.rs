@@ -13,6 +13,7 @@ pub async fn join(connection: &mut Connection, user_id: Uuid, due_time: DateTime
         "UPDATE mails SET due_time = CASE WHEN due_time > $2 THEN $2 ELSE due_time END
          WHERE user_id = $1 AND state = 'PENDING' AND attempt_count = 0 AND claim_time IS NULL AND id = (
              SELECT id FROM mails WHERE user_id = $1 AND state = 'PENDING' AND attempt_count = 0 AND claim_time IS NULL
+             AND NOT EXISTS (SELECT 1 FROM account_mails WHERE account_mails.user_id = $1 AND mail_id = mails.id)
              ORDER BY create_time DESC, id DESC LIMIT 1
          ) RETURNING id",
     )
@@ -22,12 +23,16 @@ pub async fn join(connection: &mut Connection, user_id: Uuid, due_time: DateTime
     .await
 }
 
-/// When the person's latest mail was made.
+/// When the person's latest mail of notifications was made.
 pub async fn last_create_time(connection: &mut Connection, user_id: Uuid) -> sqlx::Result<Option<DateTime<Utc>>> {
-    query_scalar("SELECT create_time FROM mails WHERE user_id = $1 ORDER BY create_time DESC, id DESC LIMIT 1")
-        .bind(user_id)
-        .fetch_optional(connection)
-        .await
+    query_scalar(
+        "SELECT create_time FROM mails WHERE user_id = $1
+         AND NOT EXISTS (SELECT 1 FROM account_mails WHERE account_mails.user_id = $1 AND mail_id = mails.id)
+         ORDER BY create_time DESC, id DESC LIMIT 1",
+    )
+    .bind(user_id)
+    .fetch_optional(connection)
+    .await
 }
 
 /// Adds a mail to be sent at `due_time`.

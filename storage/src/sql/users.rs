@@ -114,23 +114,51 @@ pub async fn update(connection: &mut Connection, user: &User) -> sqlx::Result<()
     .map(drop)
 }
 
-/// Asks for an account's end at `now`, unless that was done before.
-pub async fn ask_for_end(connection: &mut Connection, id: Uuid, now: DateTime<Utc>) -> sqlx::Result<()> {
-    query("UPDATE users SET delete_time = $2 WHERE id = $1 AND delete_time IS NULL")
+/// Sets a person's password hash.
+pub async fn set_password(connection: &mut Connection, id: Uuid, password_hash: &str) -> sqlx::Result<()> {
+    query("UPDATE users SET password_hash = $2 WHERE id = $1")
         .bind(id)
-        .bind(now)
+        .bind(password_hash)
         .execute(connection)
         .await
         .map(drop)
 }
 
-/// Takes the request for an account's end back.
-pub async fn keep(connection: &mut Connection, id: Uuid) -> sqlx::Result<()> {
+/// Makes a proven address a person's. Fails on the unique index if it is another's.
+pub async fn set_email(
+    connection: &mut Connection,
+    id: Uuid,
+    email: &Email,
+    update_time: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    query("UPDATE users SET email = $2, email_key = $3, email_verified = $4, update_time = $5 WHERE id = $1")
+        .bind(id)
+        .bind(email)
+        .bind(email.key())
+        .bind(true)
+        .bind(update_time)
+        .execute(connection)
+        .await
+        .map(drop)
+}
+
+/// Asks for an account's end at `now`. Answers whether that was not done before.
+pub async fn ask_for_end(connection: &mut Connection, id: Uuid, now: DateTime<Utc>) -> sqlx::Result<bool> {
+    query("UPDATE users SET delete_time = $2 WHERE id = $1 AND delete_time IS NULL")
+        .bind(id)
+        .bind(now)
+        .execute(connection)
+        .await
+        .map(|rows| rows > 0)
+}
+
+/// Takes the request for an account's end back. Answers whether there was one.
+pub async fn keep(connection: &mut Connection, id: Uuid) -> sqlx::Result<bool> {
     query("UPDATE users SET delete_time = NULL WHERE id = $1 AND delete_time IS NOT NULL")
         .bind(id)
         .execute(connection)
         .await
-        .map(drop)
+        .map(|rows| rows > 0)
 }
 
 /// At most `limit` people who asked for their account's end at `before` or earlier.

@@ -24,7 +24,7 @@ fn ada() -> User {
 }
 
 async fn register(world: &World, user: User) -> Result<User, Status> {
-    let request = CreateAccountRequest { user: Some(user), password_hash: PASSWORD_HASH.into() };
+    let request = CreateAccountRequest { user: Some(user), password_hash: PASSWORD_HASH.into(), verification: None };
     world.credentials().create_account(request).await.map(|account| account.into_inner().user.unwrap())
 }
 
@@ -59,7 +59,7 @@ async fn an_address_has_one_account_whatever_its_case(#[values(Sqlite, Postgres)
     let again = User { email: "ada@EXAMPLE.ORG".into(), ..ada() };
     assert_eq!(refusal(register(&world, again).await).0, Code::AlreadyExists);
 
-    let find = |email: &str| FindAccountRequest { email: email.into() };
+    let find = |email: &str| FindAccountRequest { email: email.into(), ..Default::default() };
     let found = world.credentials().find_account(find("ADA@example.org")).await.unwrap().into_inner();
     assert_eq!(found.password_hash, PASSWORD_HASH);
     let missing = world.credentials().find_account(find("nobody@example.org")).await;
@@ -80,7 +80,7 @@ async fn a_wrong_account_names_its_field(#[values(Sqlite, Postgres)] on: Backend
     for (user, field) in cases {
         assert_eq!(wrong_field(register(&world, user).await), field);
     }
-    let request = CreateAccountRequest { user: Some(ada()), password_hash: "secret".into() };
+    let request = CreateAccountRequest { user: Some(ada()), password_hash: "secret".into(), verification: None };
     assert_eq!(wrong_field(world.credentials().create_account(request).await), "password_hash");
 }
 
@@ -144,7 +144,7 @@ async fn an_account_whose_end_was_asked_for_is_kept_by_signing_in(#[values(Sqlit
     let person = world.person().await;
     let find = async || {
         let email = person.user().get_me(GetMeRequest {}).await.unwrap().into_inner().email;
-        world.credentials().find_account(FindAccountRequest { email }).await.unwrap().into_inner()
+        world.credentials().find_account(FindAccountRequest { email, ..Default::default() }).await.unwrap().into_inner()
     };
     assert_eq!(find().await.delete_time, None);
     let first = open_session(&world, person.id, 1).await;

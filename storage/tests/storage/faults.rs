@@ -128,7 +128,7 @@ async fn kill_while_people_write(on: Backend) {
 
 async fn account(process: &Process, number: u64) -> Uuid {
     let user = User { email: format!("{number}@example.org"), ..User::default() };
-    let request = CreateAccountRequest { user: Some(user), password_hash: PASSWORD_HASH.into() };
+    let request = CreateAccountRequest { user: Some(user), password_hash: PASSWORD_HASH.into(), verification: None };
     let account = CredentialServiceClient::new(process.gateway.clone()).create_account(request).await.unwrap();
     account.into_inner().user.unwrap().id.parse().unwrap()
 }

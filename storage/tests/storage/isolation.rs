@@ -89,7 +89,7 @@ async fn only_the_gateway_and_impersonators_speak_for_a_person(#[values(Sqlite, 
 #[tokio::test]
 async fn internal_rpcs_are_for_the_service_that_they_were_made_for(#[values(Sqlite, Postgres)] on: Backend) {
     let world = World::start(on).await;
-    let find = || FindAccountRequest { email: "ada@example.org".into() };
+    let find = || FindAccountRequest { email: "ada@example.org".into(), ..Default::default() };
     for (account, code) in
         [("gateway", Code::NotFound), ("developer", Code::PermissionDenied), ("ai", Code::PermissionDenied)]
     {

@@ -9,6 +9,7 @@ mod cache;
 mod calendar;
 mod categories;
 mod changes;
+mod credentials;
 mod days;
 mod durability;
 mod exports;

@@ -240,7 +240,11 @@ impl World {
             time_zone: "Europe/Berlin".into(),
             ..v1::User::default()
         };
-        let request = internal::CreateAccountRequest { user: Some(user), password_hash: PASSWORD_HASH.into() };
+        let request = internal::CreateAccountRequest {
+            user: Some(user),
+            password_hash: PASSWORD_HASH.into(),
+            verification: None,
+        };
         let account = self.credentials().create_account(request).await.unwrap().into_inner();
         self.somebody(account.user.unwrap().id.parse().unwrap())
     }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::support::{Postgres, TestDatabase};
 
 /// What belongs to nobody.
-const SHARED_TABLES: [&str; 3] = ["_sqlx_migrations", "cache_epoch", "settings"];
+const SHARED_TABLES: [&str; 4] = ["_sqlx_migrations", "cache_epoch", "settings", "stray_security_events"];
 const INSUFFICIENT_PRIVILEGE: &str = "42501";
 const FOREIGN_KEY_VIOLATION: &str = "23503";
 

@@ -1,17 +1,26 @@
 //! The service against a storage that lives in memory, under a clock that the test sets.
 
+mod browsers;
+mod second_factors;
+
 use std::collections::HashMap;
 use std::sync::Mutex;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use focusflow_proto::internal::v1::RotateSessionResponse;
 use focusflow_proto::internal::v1::credential_service_server::{CredentialService, CredentialServiceServer};
+use focusflow_proto::internal::v1::{
+    Account, CreateAccountRequest, CreateSessionRequest, EndSessionRequest, FindAccountRequest, RotateSessionRequest,
+    RotateSessionResponse, Totp,
+};
 use tonic_types::StatusExt;
 
+use tonic::Code;
+
 use super::*;
-use crate::auth::{PasswordLimits, TokenError};
+use crate::auth::{ACCESS_TOKEN_LIFETIME, PasswordLimits, RefreshToken, TokenError};
 
 const SECRET: &[u8] = b"a secret that is long enough to be one";
+const ORIGIN: &str = "https://app.example.org";
 
 /// Storage's duties as the contract words them.
 #[derive(Clone, Default)]
@@ -21,6 +30,16 @@ struct Storage(Arc<Mutex<State>>);
 struct State {
     accounts: HashMap<String, Account>,
     sessions: Vec<StoredSession>,
+    last_step: i64,
+    recovery_codes: Vec<Vec<u8>>,
+    events: Vec<(String, Event)>,
+}
+
+impl State {
+    fn totp_of(&mut self, user_id: &str) -> &mut Option<Totp> {
+        let account = self.accounts.values_mut().find(|account| account.user.as_ref().unwrap().id == user_id);
+        &mut account.unwrap().totp
+    }
 }
 
 struct StoredSession {
@@ -37,20 +56,23 @@ impl Storage {
 #[tonic::async_trait]
 impl CredentialService for Storage {
     async fn create_account(&self, request: Request<CreateAccountRequest>) -> Result<Response<Account>, Status> {
-        let CreateAccountRequest { user, password_hash } = request.into_inner();
+        let CreateAccountRequest { user, password_hash, .. } = request.into_inner();
         let user = User { id: Uuid::now_v7().to_string(), ..user.unwrap_or_default() };
         let mut state = self.0.lock().unwrap();
         if state.accounts.contains_key(&user.email.to_lowercase()) {
             return Err(Status::already_exists("the address has an account"));
         }
-        let account = Account { user: Some(user.clone()), password_hash, delete_time: None };
+        let account = Account { user: Some(user.clone()), password_hash, delete_time: None, totp: None };
         state.accounts.insert(user.email.to_lowercase(), account.clone());
         Ok(Response::new(account))
     }
 
     async fn find_account(&self, request: Request<FindAccountRequest>) -> Result<Response<Account>, Status> {
         let state = self.0.lock().unwrap();
-        let found = state.accounts.get(&request.get_ref().email.to_lowercase()).cloned();
+        let FindAccountRequest { email, user_id } = request.get_ref();
+        let is_asked_for = |account: &&Account| account.user.as_ref().unwrap().id == *user_id;
+        let by_id = || state.accounts.values().find(is_asked_for);
+        let found = state.accounts.get(&email.to_lowercase()).or_else(by_id).cloned();
         found.map(Response::new).ok_or_else(|| Status::not_found("no account"))
     }
 
@@ -67,7 +89,7 @@ impl CredentialService for Storage {
         let RotateSessionRequest { token_hash, next_token_hash, .. } = request.into_inner();
         let mut state = self.0.lock().unwrap();
         state.sessions.retain(|session| !session.replaced.contains(&token_hash));
-        let State { accounts, sessions } = &mut *state;
+        let State { accounts, sessions, .. } = &mut *state;
         let session = sessions
             .iter_mut()
             .find(|session| session.request.token_hash == token_hash)
@@ -76,6 +98,57 @@ impl CredentialService for Storage {
         let user = accounts.values().filter_map(|account| account.user.clone());
         let user = user.into_iter().find(|user| user.id == session.request.user_id);
         Ok(Response::new(RotateSessionResponse { user, session_id: session.request.session_id.clone() }))
+    }
+
+    async fn enroll_totp(&self, request: Request<internal::EnrollTotpRequest>) -> Result<Response<()>, Status> {
+        let internal::EnrollTotpRequest { user_id, encrypted_secret } = request.into_inner();
+        let mut state = self.0.lock().unwrap();
+        state.last_step = -1;
+        *state.totp_of(&user_id) = Some(Totp { encrypted_secret, enabled: false });
+        Ok(Response::new(()))
+    }
+
+    async fn accept_totp(&self, request: Request<internal::AcceptTotpRequest>) -> Result<Response<()>, Status> {
+        let internal::AcceptTotpRequest { user_id, step, recovery_code_hashes } = request.into_inner();
+        let mut state = self.0.lock().unwrap();
+        if step <= state.last_step {
+            return Err(unauthenticated("TOTP_INVALID", "used before"));
+        }
+        state.last_step = step;
+        if !recovery_code_hashes.is_empty() {
+            state.totp_of(&user_id).as_mut().unwrap().enabled = true;
+            state.recovery_codes = recovery_code_hashes;
+        }
+        Ok(Response::new(()))
+    }
+
+    async fn redeem_recovery_code(
+        &self,
+        request: Request<internal::RedeemRecoveryCodeRequest>,
+    ) -> Result<Response<()>, Status> {
+        let code_hash = request.into_inner().code_hash;
+        let codes = &mut self.0.lock().unwrap().recovery_codes;
+        match codes.iter().position(|code| *code == code_hash) {
+            Some(index) => {
+                codes.remove(index);
+                Ok(Response::new(()))
+            }
+            None => Err(unauthenticated("TOTP_INVALID", "unknown")),
+        }
+    }
+
+    async fn disable_totp(&self, request: Request<internal::DisableTotpRequest>) -> Result<Response<()>, Status> {
+        *self.0.lock().unwrap().totp_of(&request.into_inner().user_id) = None;
+        Ok(Response::new(()))
+    }
+
+    async fn record_security_event(
+        &self,
+        request: Request<internal::RecordSecurityEventRequest>,
+    ) -> Result<Response<()>, Status> {
+        let event = request.into_inner();
+        self.0.lock().unwrap().events.push((event.user_id.clone(), event.kind()));
+        Ok(Response::new(()))
     }
 
     async fn end_session(&self, request: Request<EndSessionRequest>) -> Result<Response<()>, Status> {
@@ -108,7 +181,10 @@ impl World {
         let tokens = Arc::new(AccessTokens::new(SECRET).unwrap());
         let passwords = PasswordHasher::new(PasswordLimits::default()).unwrap();
         let channel = CredentialServiceServer::new(storage.clone());
-        let auth = Auth::new(channel, passwords, Arc::clone(&tokens), clock.clone());
+        let auth = Auth::new(channel, passwords, Arc::clone(&tokens), &[SECRET], clock.clone()).unwrap();
+        let now = Instant::now();
+        let guard = SignInGuard::by(Box::new(move || now), true, None);
+        let auth = auth.with_guard(guard).with_origins(vec![HeaderValue::from_static(ORIGIN)]);
         Self { storage, clock, tokens, auth }
     }
 
@@ -266,7 +342,31 @@ async fn an_access_token_expires_and_a_refresh_gives_one_that_does_not() {
 }
 
 #[tokio::test]
-async fn rpcs_of_later_versions_answer_unimplemented() {
-    let request = Request::new(focusflow_proto::v1::EnrollTotpRequest {});
-    assert_eq!(World::new().auth.enroll_totp(request).await.unwrap_err().code(), Code::Unimplemented);
+async fn failed_sign_ins_are_written_down_whether_or_not_there_is_an_account() {
+    let world = World::new();
+    let id = world.register().await.unwrap().user.unwrap().id;
+    world.login("ada@example.org", "wrong horse").await.unwrap_err();
+    world.login("eve@example.org", "wrong horse").await.unwrap_err();
+    let events = &world.storage.0.lock().unwrap().events;
+    assert_eq!(*events, [(id, Event::SignInFailed), (String::new(), Event::SignInFailed)]);
+}
+
+#[tokio::test]
+async fn a_guesser_has_to_wait_for_known_and_unknown_addresses_alike() {
+    let world = World::new();
+    world.register().await.unwrap();
+    let mut refusals = Vec::new();
+    for email in ["ada@example.org", "eve@example.org"] {
+        let refusal = loop {
+            let status = world.login(email, "wrong horse").await.unwrap_err();
+            if reason(&status) != "CREDENTIALS_INVALID" {
+                break status;
+            }
+        };
+        refusals.push((reason(&refusal), refusal.message().to_owned()));
+    }
+    assert_eq!(refusals[0].0, "SIGN_IN_DELAYED");
+    assert_eq!(refusals[0], refusals[1]);
+    let right = world.login("ada@example.org", "correct horse").await.unwrap_err();
+    assert_eq!(reason(&right), "SIGN_IN_DELAYED", "whatever the password");
 }

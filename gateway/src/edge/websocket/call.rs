@@ -25,6 +25,7 @@ use crate::edge::Inner;
 use crate::edge::admission::Admitted;
 use crate::edge::headers::strip_for_upstream;
 use crate::edge::verdict::{self, Judge};
+use crate::limits::Caller;
 use crate::refusal::invalid_request;
 
 /// The largest single message that the edge takes from a service, as over REST.
@@ -48,6 +49,7 @@ pub(super) struct Call {
     pub(super) encoding: Encoding,
     pub(super) credit: Arc<Credit>,
     pub(super) output: mpsc::Sender<Output>,
+    pub(super) caller: Caller,
 }
 
 impl Call {
@@ -81,7 +83,7 @@ impl Call {
         requests: Requests,
         pending: &mut Outgoing,
     ) -> Result<HashMap<String, String>, Status> {
-        let admitted = self.inner.admission.admit(context, &self.rpc, &headers).await?;
+        let admitted = self.inner.admission.admit(context, &self.rpc, &headers, self.caller.clone()).await?;
         let backend = self.inner.backend(&self.rpc)?;
         strip_for_upstream(&mut headers, self.rpc.policy.auth);
         headers.remove(GRPC_TIMEOUT_HEADER);

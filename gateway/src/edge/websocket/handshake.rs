@@ -25,6 +25,7 @@ use super::sockets::Slot;
 use super::wire;
 use crate::edge::Inner;
 use crate::edge::answer::Failure;
+use crate::limits::Caller;
 
 const VERSION: HeaderValue = HeaderValue::from_static("13");
 const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
@@ -40,7 +41,8 @@ pub(super) fn accept(inner: &Arc<Inner>, request: &mut Request<Body>) -> Result<
     }
     let slot = inner.sockets.open()?;
     let upgrade = hyper::upgrade::on(request);
-    tokio::spawn(serve(Arc::clone(inner), upgrade, encoding, slot));
+    let caller = Caller::of(request.extensions()).without_page();
+    tokio::spawn(serve(Arc::clone(inner), upgrade, encoding, slot, caller));
 
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -53,14 +55,14 @@ pub(super) fn accept(inner: &Arc<Inner>, request: &mut Request<Body>) -> Result<
 }
 
 /// Serves the socket until it ends; the shutdown waits for it.
-async fn serve(inner: Arc<Inner>, upgrade: OnUpgrade, encoding: Encoding, slot: Slot) {
+async fn serve(inner: Arc<Inner>, upgrade: OnUpgrade, encoding: Encoding, slot: Slot, caller: Caller) {
     let _held = inner.drain.hold();
     match upgrade.await {
         Ok(upgraded) => {
             let config = wire::config(inner.limits.body_bytes_max);
             let io = TokioIo::new(upgraded);
             let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
-            Session::new(inner, socket, encoding, slot).run().await;
+            Session::new(inner, socket, encoding, slot, caller).run().await;
         }
         Err(error) => tracing::debug!(%error, "a WebSocket was asked for and not taken"),
     }

@@ -31,6 +31,7 @@ use crate::auth::TokenError;
 use crate::config::WebSocketLimits;
 use crate::edge::Inner;
 use crate::edge::grpc::unknown_method;
+use crate::limits::Caller;
 use crate::refusal::invalid_request;
 
 /// Frames of calls that wait for the socket. Behind them the calls wait, with a message each.
@@ -48,6 +49,7 @@ pub(super) struct Session<S> {
     socket: WebSocketStream<S>,
     encoding: Encoding,
     slot: Slot,
+    caller: Caller,
     limits: WebSocketLimits,
     /// `None` before the first frame.
     token: Option<Token>,
@@ -97,7 +99,13 @@ impl From<Close> for Ending {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
-    pub(super) fn new(inner: Arc<Inner>, socket: WebSocketStream<S>, encoding: Encoding, slot: Slot) -> Self {
+    pub(super) fn new(
+        inner: Arc<Inner>,
+        socket: WebSocketStream<S>,
+        encoding: Encoding,
+        slot: Slot,
+        caller: Caller,
+    ) -> Self {
         let limits = inner.sockets.limits();
         let (output, outputs) = mpsc::channel(OUTPUTS_MAX);
         let now = Instant::now();
@@ -107,6 +115,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             socket,
             encoding,
             slot,
+            caller,
             limits,
             token: None,
             calls: HashMap::new(),
@@ -289,6 +298,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             encoding: self.encoding,
             credit: Arc::clone(&room),
             output: self.output.clone(),
+            caller: self.caller.clone(),
         };
         let task = self.tasks.spawn(call.run(headers, requests));
         self.calls.insert(call_id, Running { task, credit: room, requests: sender, needs_token });

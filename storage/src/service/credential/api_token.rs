@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 use focusflow_proto::internal::v1 as internal;
 use focusflow_proto::v1;
+use focusflow_proto::v1::security_event::Kind as Event;
 use sqlx::types::Json;
 
 use super::{Credentials, check_hash, future};
@@ -10,7 +11,7 @@ use crate::domain::text::ApiTokenName;
 use crate::service::error::{Error, InField as _};
 use crate::service::request::{id, required, timestamp};
 use crate::sql::api_tokens::{self, ApiToken};
-use crate::sql::{changes, is_unique_violation};
+use crate::sql::{changes, is_unique_violation, security_events};
 
 const API_TOKENS_MAX: i64 = 50;
 const SCOPES_MAX: usize = 50;
@@ -32,6 +33,7 @@ impl Credentials {
             return Err(Error::TooMany { things: "API tokens", max: API_TOKENS_MAX });
         }
         api_tokens::insert(&mut transaction, user_id, &token, &request.token_hash).await.map_err(taken)?;
+        security_events::append(&mut transaction, user_id, Event::ApiTokenCreated, None, token.create_time).await?;
         transaction.commit().await?;
         Ok(token)
     }
@@ -64,7 +66,9 @@ impl Credentials {
     pub(super) async fn delete_api_token(&self, request: internal::DeleteApiTokenRequest) -> Result<(), Error> {
         let user_id = id("user_id", &request.user_id)?;
         let token_id = id("api_token_id", &request.api_token_id)?;
+        let now = self.store.time.now();
         let mut transaction = self.store.database.begin(user_id).await?;
+        security_events::append(&mut transaction, user_id, Event::ApiTokenDeleted, None, now).await?;
         if !api_tokens::delete(&mut transaction, user_id, token_id).await? {
             return Err(Error::not_found("API token", token_id));
         }

@@ -3,13 +3,14 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use focusflow_proto::internal::v1 as internal;
 use focusflow_proto::v1;
+use focusflow_proto::v1::security_event::Kind as Event;
 use uuid::Uuid;
 
 use super::{Credentials, check_hash, future};
 use crate::service::error::Error;
 use crate::service::request::{id, optional_id, timestamp};
 use crate::sql::sessions::{OpenSession, RefreshToken, Session};
-use crate::sql::{changes, is_unique_violation, sessions, users};
+use crate::sql::{changes, is_unique_violation, security_events, sessions, users};
 
 const USER_AGENT_LENGTH_MAX: usize = 500;
 /// A token that was replaced less than this ago is presented by a client that refreshes twice at once, or that did not
@@ -43,13 +44,16 @@ impl Credentials {
         if changes::lock_sequence(&mut transaction, user_id).await?.is_none() {
             return Err(Error::not_found("user", user_id));
         }
-        users::keep(&mut transaction, user_id).await?;
+        if users::keep(&mut transaction, user_id).await? {
+            security_events::append(&mut transaction, user_id, Event::DeletionUndone, None, now).await?;
+        }
         if request.sessions_max > 0 {
             let others = i64::from(request.sessions_max) - 1;
             sessions::delete_all_but_recent(&mut transaction, user_id, others).await?;
         }
         sessions::insert(&mut transaction, &session, now).await.map_err(|error| taken(error, session.id))?;
         sessions::insert_token(&mut transaction, user_id, session.id, &request.token_hash, now).await?;
+        security_events::append(&mut transaction, user_id, Event::SignedIn, Some(session.id), now).await?;
         Ok(transaction.commit().await?)
     }
 
@@ -66,9 +70,9 @@ impl Credentials {
         let mut transaction = self.store.database.begin(user_id).await?;
         let token = sessions::lock_token(&mut transaction, user_id, &request.token_hash).await?.ok_or(UNKNOWN_TOKEN)?;
         if let Some((refusal, session_ends)) = judge(token, now) {
+            drop(transaction);
             if session_ends {
-                sessions::delete(&mut transaction, user_id, token.session_id).await?;
-                transaction.commit().await?;
+                self.end_refused(user_id, token, now).await?;
             }
             return Err(refusal);
         }
@@ -81,11 +85,26 @@ impl Credentials {
         Ok(internal::RotateSessionResponse { user: Some(user.into()), session_id })
     }
 
+    /// Ends the session of a token that was refused. The person is locked before the session, as everywhere.
+    async fn end_refused(&self, user_id: Uuid, token: RefreshToken, now: DateTime<Utc>) -> Result<(), Error> {
+        let mut transaction = self.store.database.begin(user_id).await?;
+        if token.replaced {
+            let session = Some(token.session_id);
+            security_events::append(&mut transaction, user_id, Event::RefreshTokenReused, session, now).await?;
+        }
+        sessions::delete(&mut transaction, user_id, token.session_id).await?;
+        Ok(transaction.commit().await?)
+    }
+
     pub(super) async fn end_session(&self, request: internal::EndSessionRequest) -> Result<(), Error> {
         check_hash("token_hash", &request.token_hash)?;
         let Some(user_id) = self.user_of_token(&request.token_hash).await? else { return Ok(()) };
+        let now = self.store.time.now();
         let mut transaction = self.store.database.begin(user_id).await?;
+        changes::lock_sequence(&mut transaction, user_id).await?;
         if let Some(token) = sessions::lock_token(&mut transaction, user_id, &request.token_hash).await? {
+            let session = Some(token.session_id);
+            security_events::append(&mut transaction, user_id, Event::SignedOut, session, now).await?;
             sessions::delete(&mut transaction, user_id, token.session_id).await?;
         }
         Ok(transaction.commit().await?)
@@ -111,7 +130,9 @@ impl Credentials {
     pub(super) async fn revoke_session(&self, request: internal::RevokeSessionRequest) -> Result<(), Error> {
         let user_id = id("user_id", &request.user_id)?;
         let session_id = id("session_id", &request.session_id)?;
+        let now = self.store.time.now();
         let mut transaction = self.store.database.begin(user_id).await?;
+        security_events::append(&mut transaction, user_id, Event::SessionRevoked, Some(session_id), now).await?;
         if !sessions::delete(&mut transaction, user_id, session_id).await? {
             return Err(Error::not_found("session", session_id));
         }
@@ -121,7 +142,9 @@ impl Credentials {
     pub(super) async fn revoke_all_sessions(&self, request: internal::RevokeAllSessionsRequest) -> Result<(), Error> {
         let user_id = id("user_id", &request.user_id)?;
         let kept = optional_id("kept_session_id", &request.kept_session_id)?;
+        let now = self.store.time.now();
         let mut transaction = self.store.database.begin(user_id).await?;
+        security_events::append(&mut transaction, user_id, Event::SessionRevoked, None, now).await?;
         sessions::delete_all(&mut transaction, user_id, kept).await?;
         Ok(transaction.commit().await?)
     }
