@@ -15,7 +15,7 @@ mod naive;
 mod rfc5545;
 mod rule;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike, Utc};
 use serde::{Deserialize, Serialize};
@@ -137,10 +137,11 @@ impl Recurrence {
     }
 
     /// The date of the occurrence that follows one done on the local day `done`, if it repeats from completion. It is
-    /// later than `last`, the latest that there has been, so that doing several on one day goes on with the days after.
-    pub fn next_after(&self, zone: DayRule, done: NaiveDate, last: NaiveDate) -> Option<NaiveDate> {
-        let next = self.step(zone, done)?;
-        if next > last { Some(next) } else { self.step(zone, last) }
+    /// none of `taken`, those that have one already, so that doing several on one day goes on with the days after.
+    pub fn next_after(&self, zone: DayRule, done: NaiveDate, taken: &HashSet<NaiveDate>) -> Option<NaiveDate> {
+        let steps = std::iter::successors(self.step(zone, done), |date| self.step(zone, *date));
+        // Every turn but the last meets another one of those that are taken.
+        steps.take(taken.len() + 1).find(|date| !taken.contains(date))
     }
 
     /// The first date of the rule, started anew on `day`, that comes after that day.
@@ -173,8 +174,11 @@ impl Recurrence {
     }
 
     /// Ends the recurrence before `date`, and answers it together with what goes on from `date`; `None` if nothing
-    /// comes before.
+    /// comes before, or if it repeats from completion: then there is one to be done at a time, and none follows it yet.
     pub fn split(&self, zone: DayRule, date: NaiveDate) -> Option<[Self; 2]> {
+        if self.mode == Mode::Completion {
+            return None;
+        }
         let count_before = Dates::new(&self.rule, self.start.date, self.start.date)
             .take_while(|before| *before < date && self.rule.end.admits(*before, self.start.time, zone))
             .count();
@@ -301,7 +305,7 @@ mod tests {
     #[test]
     fn from_completion_the_interval_starts_on_the_day_of_completion() {
         let utc = zone("UTC");
-        let next = |rule: &str, done: &str| from_completion(rule).next_after(utc, day(done), day("2026-01-01"));
+        let next = |rule: &str, done: &str| from_completion(rule).next_after(utc, day(done), &HashSet::new());
         assert_eq!(next("FREQ=DAILY;INTERVAL=3", "2026-01-30"), Some(day("2026-02-02")));
         assert_eq!(next("FREQ=WEEKLY", "2026-01-07"), Some(day("2026-01-14")));
         assert_eq!(next("FREQ=MONTHLY", "2026-01-31"), Some(day("2026-02-28")), "a month later, not in March");
@@ -315,16 +319,20 @@ mod tests {
     #[test]
     fn doing_several_on_one_day_goes_on_with_the_days_after() {
         let daily = from_completion("FREQ=DAILY");
-        let next = |last| daily.next_after(zone("UTC"), day("2026-01-10"), day(last));
-        assert_eq!(next("2026-01-10"), Some(day("2026-01-11")));
-        assert_eq!(next("2026-01-11"), Some(day("2026-01-12")));
+        let next = |taken: &[&str]| {
+            let taken = taken.iter().map(|date| day(date)).collect();
+            daily.next_after(zone("UTC"), day("2026-01-10"), &taken)
+        };
+        assert_eq!(next(&["2026-01-10"]), Some(day("2026-01-11")));
+        assert_eq!(next(&["2026-01-10", "2026-01-11"]), Some(day("2026-01-12")));
+        assert_eq!(next(&["2026-01-13"]), Some(day("2026-01-11")), "what was done early is not counted from its date");
     }
 
     #[test]
     fn from_completion_leaves_out_the_exceptions() {
         let mut daily = from_completion("FREQ=DAILY");
         daily.exceptions = [day("2026-01-11"), day("2026-01-12")].into();
-        assert_eq!(daily.next_after(zone("UTC"), day("2026-01-10"), day("2026-01-10")), Some(day("2026-01-13")));
+        assert_eq!(daily.next_after(zone("UTC"), day("2026-01-10"), &HashSet::new()), Some(day("2026-01-13")));
     }
 
     #[test]

@@ -158,6 +158,20 @@ pub async fn has_parts_of_parts(connection: &mut Connection, user_id: Uuid, id: 
     .await
 }
 
+/// Whether a task or one of its parts has a time log, be it one that runs or one that counts in no total.
+pub async fn has_logs(connection: &mut Connection, user_id: Uuid, id: Uuid) -> sqlx::Result<bool> {
+    query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM time_logs WHERE user_id = $1 AND task_id = $2) OR EXISTS (
+             SELECT 1 FROM tasks JOIN time_logs ON time_logs.task_id = tasks.id
+             WHERE tasks.user_id = $1 AND tasks.parent_id = $2 AND time_logs.user_id = $1
+         )",
+    )
+    .bind(user_id)
+    .bind(id)
+    .fetch_one(connection)
+    .await
+}
+
 /// How many parts a task has, the trash included.
 pub async fn part_count(connection: &mut Connection, user_id: Uuid, id: Uuid) -> sqlx::Result<i64> {
     query_scalar("SELECT COUNT(*) FROM tasks WHERE user_id = $1 AND parent_id = $2")
@@ -205,23 +219,7 @@ pub async fn dates(
         .await
 }
 
-/// The latest date that a template has an occurrence on, the trash included.
-pub async fn last_date(
-    connection: &mut Connection,
-    user_id: Uuid,
-    template_id: Uuid,
-) -> sqlx::Result<Option<NaiveDate>> {
-    query_scalar(
-        "SELECT occurrence_date FROM tasks WHERE user_id = $1 AND series_id = $2
-         ORDER BY occurrence_date DESC LIMIT 1",
-    )
-    .bind(user_id)
-    .bind(template_id)
-    .fetch_optional(connection)
-    .await
-}
-
-/// As [`last_date`], without the trash.
+/// The latest date that a template has an occurrence on, without the trash.
 pub async fn last_live_date(
     connection: &mut Connection,
     user_id: Uuid,
@@ -237,20 +235,36 @@ pub async fn last_live_date(
     .await
 }
 
-/// As [`last_date`], of those that are not untouched.
-pub async fn last_touched_date(
-    connection: &mut Connection,
-    user_id: Uuid,
-    template_id: Uuid,
-) -> sqlx::Result<Option<NaiveDate>> {
+/// Whether a template has an occurrence that is not untouched, the trash included.
+pub async fn has_touched(connection: &mut Connection, user_id: Uuid, template_id: Uuid) -> sqlx::Result<bool> {
     query_scalar(concat!(
-        "SELECT occurrence_date FROM tasks WHERE user_id = $1 AND series_id = $2 AND NOT (",
+        "SELECT EXISTS (SELECT 1 FROM tasks WHERE user_id = $1 AND series_id = $2 AND NOT (",
         untouched!(),
-        ") ORDER BY occurrence_date DESC LIMIT 1"
+        "))"
     ))
     .bind(user_id)
     .bind(template_id)
-    .fetch_optional(connection)
+    .fetch_one(connection)
+    .await
+}
+
+/// As [`dates`], of those that are not untouched.
+pub async fn touched_dates(
+    connection: &mut Connection,
+    user_id: Uuid,
+    template_id: Uuid,
+    from: NaiveDate,
+) -> sqlx::Result<Vec<NaiveDate>> {
+    query_scalar(concat!(
+        "SELECT occurrence_date FROM tasks
+         WHERE user_id = $1 AND series_id = $2 AND occurrence_date >= $3 AND NOT (",
+        untouched!(),
+        ")"
+    ))
+    .bind(user_id)
+    .bind(template_id)
+    .bind(from)
+    .fetch_all(connection)
     .await
 }
 

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::make::make;
 use super::{Calendar, find, unmake};
+use crate::clock::FIRST_DATE;
 use crate::domain::day::local_day;
 use crate::domain::recurrence::{Mode, Recurrence};
 use crate::domain::task::Task;
@@ -19,23 +20,24 @@ pub(super) async fn follow(store: &Store, write: &mut Write, series_id: Uuid, oc
         return Ok(());
     };
     if occurrence.is_open() {
-        return unmake_after(write, occurrence).await;
+        return unmake_others(write, occurrence).await;
     }
     let user_id = write.user_id();
     if series::has_open(write.connection(), user_id, series_id).await? {
         return Ok(());
     }
     let calendar = Calendar::of(write).await?;
-    let last = series::last_date(write.connection(), user_id, series_id).await?.unwrap_or(calendar.today);
-    let next = recurrence.next_after(calendar.zone, calendar.today, last);
+    let taken = series::dates(write.connection(), user_id, series_id, calendar.today).await?;
+    let next = recurrence.next_after(calendar.zone, calendar.today, &taken.into_iter().collect());
     make(store, write, &calendar, &series, recurrence, next.as_slice()).await
 }
 
-async fn unmake_after(write: &mut Write, occurrence: &Task) -> Result<(), Error> {
+async fn unmake_others(write: &mut Write, occurrence: &Task) -> Result<(), Error> {
     let user_id = write.user_id();
-    let (Some(series_id), Some(date)) = (occurrence.series_id, occurrence.occurrence_date) else { return Ok(()) };
-    let after = date.succ_opt().unwrap_or(date);
-    for next in series::untouched(write.connection(), user_id, series_id, after).await? {
+    let Some(series_id) = occurrence.series_id else { return Ok(()) };
+    // What was made when this one was done has an earlier date if that was early.
+    let open = series::untouched(write.connection(), user_id, series_id, FIRST_DATE).await?;
+    for next in open.iter().filter(|next| next.id != occurrence.id) {
         unmake(write, next.id).await?;
     }
     Ok(())
@@ -53,10 +55,11 @@ pub(super) async fn wanted(
     if series::has_touched_open(write.connection(), user_id, series.id).await? {
         return Ok(None);
     }
-    let Some(last) = series::last_touched_date(write.connection(), user_id, series.id).await? else {
+    if !series::has_touched(write.connection(), user_id, series.id).await? {
         return Ok(recurrence.first_from(calendar.zone, recurrence.start.date));
-    };
+    }
     let done = series::last_complete_time(write.connection(), user_id, series.id).await?;
     let done = done.map_or(calendar.today, |time| local_day(time, calendar.zone));
-    Ok(recurrence.next_after(calendar.zone, done, last))
+    let taken = series::touched_dates(write.connection(), user_id, series.id, done).await?;
+    Ok(recurrence.next_after(calendar.zone, done, &taken.into_iter().collect()))
 }

@@ -3,8 +3,9 @@ use focusflow_proto::v1::Task;
 use focusflow_proto::v1::task::{RecurrenceMode, Status as TaskStatus};
 use rstest::rstest;
 
+use super::following::update_following;
 use super::{complete, create, dates, delete, occurrences, series, undelete};
-use crate::support::{Backend, Person, Postgres, Sqlite, World, at};
+use crate::support::{Backend, Person, Postgres, Sqlite, World, at, titled};
 
 async fn from_completion(person: &Person, rule: &str) -> Task {
     let task = Task { recurrence_mode: RecurrenceMode::Completion.into(), ..series("Haircut", rule) };
@@ -26,6 +27,52 @@ async fn the_next_is_made_when_one_is_done_and_counted_from_then(#[values(Sqlite
     let tasks = occurrences(&person, &series.id).await;
     assert_eq!(dates(&tasks), ["2026-06-15", "2026-06-23"], "three days after the 20th, once");
     assert_eq!(tasks[1].due_time, Some(at("2026-06-23T07:00:00Z")));
+}
+
+#[rstest]
+#[tokio::test]
+async fn one_done_early_is_followed_by_the_next_counted_from_that_day(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
+    let person = world.person().await;
+    let task = Task {
+        recurrence: "FREQ=DAILY;INTERVAL=3".into(),
+        recurrence_mode: RecurrenceMode::Completion.into(),
+        recurrence_start: "2026-06-25".into(),
+        ..titled("Water")
+    };
+    let series = person.create_task(task).await.unwrap();
+    let first = occurrences(&person, &series.id).await.remove(0);
+    let done = complete(&person, &first.id).await.unwrap();
+    assert_eq!(
+        dates(&occurrences(&person, &series.id).await),
+        ["2026-06-18", "2026-06-25"],
+        "three days after the 15th"
+    );
+
+    let reopened = Task { status: TaskStatus::Pending.into(), ..done };
+    person.update_task(reopened, &["status"]).await.unwrap();
+    assert_eq!(dates(&occurrences(&person, &series.id).await), ["2026-06-25"], "one is open at a time");
+    complete(&person, &first.id).await.unwrap();
+
+    let changed = Task { id: series.id.clone(), recurrence: "FREQ=DAILY;INTERVAL=10".into(), ..Task::default() };
+    let series = person.update_task(changed, &["recurrence"]).await.unwrap();
+    let tasks = occurrences(&person, &series.id).await;
+    assert_eq!(dates(&tasks), ["2026-06-25", "2026-07-05"], "the 25th is taken");
+}
+
+#[rstest]
+#[tokio::test]
+async fn changing_one_and_those_that_follow_changes_the_series_itself(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
+    let person = world.person().await;
+    let series = from_completion(&person, "FREQ=DAILY").await;
+    let first = occurrences(&person, &series.id).await.remove(0);
+    complete(&person, &first.id).await.unwrap();
+    let second = occurrences(&person, &series.id).await.remove(1);
+    let changed = update_following(&person, Task { title: "Barber".into(), ..second }, &["title"]).await.unwrap();
+    assert_eq!((changed.id.as_str(), changed.recurrence.as_str()), (series.id.as_str(), "FREQ=DAILY"));
+    let titles: Vec<_> = occurrences(&person, &series.id).await.into_iter().map(|task| task.title).collect();
+    assert_eq!(titles, ["Haircut", "Barber"]);
 }
 
 #[rstest]

@@ -7,7 +7,7 @@ use tonic::{Code, Status};
 use super::{complete, create, dates, occurrences};
 use crate::support::{Backend, Person, Postgres, Sqlite, World, at, refusal, titled, update_mask, wrong_field};
 
-async fn update_following(person: &Person, task: Task, mask: &[&str]) -> Result<Task, Status> {
+pub(super) async fn update_following(person: &Person, task: Task, mask: &[&str]) -> Result<Task, Status> {
     let request = UpdateFollowingTasksRequest { task: Some(task), update_mask: update_mask(mask) };
     person.tasks().update_following_tasks(request).await.map(tonic::Response::into_inner)
 }
