@@ -190,6 +190,12 @@ impl Task {
         occurrence
     }
 
+    /// A template that goes on from this one, with nothing logged on it.
+    #[must_use]
+    pub fn begun_anew(&self, id: Uuid, now: DateTime<Utc>) -> Self {
+        Self { id, logged_micros: 0, version: 1, create_time: now, update_time: now, ..self.clone() }
+    }
+
     /// Takes from its template what an occurrence has in common with it. When it is due and what it is a part of are
     /// its own.
     pub fn follow(&mut self, template: &Self) {

@@ -331,11 +331,13 @@ async fn find(connection: &mut Connection, user_id: Uuid, id: Uuid) -> Result<Ti
     time_logs::find(connection, user_id, id).await?.ok_or_else(|| Error::not_found("time log", id))
 }
 
+/// Checks that time can be spent on a task: on a series it is spent on its occurrences.
 async fn check_task(write: &mut Write, task_id: Option<Uuid>) -> Result<(), Error> {
+    let Some(task_id) = task_id else { return Ok(()) };
     let user_id = write.user_id();
-    match task_id {
-        Some(task_id) => task::find(write.connection(), user_id, task_id).await.map(drop),
-        None => Ok(()),
+    match task::find(write.connection(), user_id, task_id).await? {
+        task if task.is_template => Err(Error::IsSeries),
+        _ => Ok(()),
     }
 }
 

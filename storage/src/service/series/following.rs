@@ -87,9 +87,7 @@ impl Change<'_> {
         series: &Task,
         recurrence: Recurrence,
     ) -> Result<Task, Error> {
-        let mut new = series.clone();
-        (new.id, new.version) = (store.time.new_id(), 1);
-        (new.create_time, new.update_time) = (write.now(), write.now());
+        let mut new = series.begun_anew(store.time.new_id(), write.now());
         new.due_time = recurrence.due_time(calendar.zone, recurrence.start.date);
         new.recurrence = Some(recurrence);
         self.apply(&mut new, write, calendar)?;
@@ -119,10 +117,9 @@ impl Change<'_> {
         task::add(write, std::slice::from_ref(&new)).await?;
         hand_over(write, old.id, new.id, date).await?;
         for part in series::parts(write.connection(), user_id, old.id).await? {
-            let (id, now) = (store.time.new_id(), write.now());
-            let copy = Task { id, parent_id: Some(new.id), version: 1, create_time: now, update_time: now, ..part };
+            let copy = Task { parent_id: Some(new.id), ..part.begun_anew(store.time.new_id(), write.now()) };
             task::add(write, std::slice::from_ref(&copy)).await?;
-            hand_over(write, part.id, id, date).await?;
+            hand_over(write, part.id, copy.id, date).await?;
         }
         if let Some(recurrence) = &new.recurrence {
             arrange(store, write, calendar, &new, recurrence, date.min(recurrence.start.date)).await?;

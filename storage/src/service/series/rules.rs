@@ -48,8 +48,10 @@ async fn check_new_series(write: &mut Write, before: Option<&Task>, after: &Task
         let refusal = "cannot be set on an occurrence: update its series, or this one and those that follow";
         return Err(Error::field("task.recurrence", refusal));
     }
-    if before.status != Status::Pending || before.logged_micros > 0 || before.is_template {
-        let refusal = "can be set on a pending task only that has no logged time and is no part of a series";
+    let has_logs = series::has_logs(write.connection(), user_id, after.id).await?;
+    if before.status != Status::Pending || has_logs || before.is_template {
+        let refusal = "can be set on a pending task only that is no part of a series, and if no time is logged and no \
+                       timer runs for it or its parts";
         return Err(Error::field("task.recurrence", refusal));
     }
     let parts = series::part_count(write.connection(), user_id, after.id).await?;
@@ -98,9 +100,9 @@ async fn check_not_in_itself(write: &mut Write, series: &Task) -> Result<(), Err
 
 async fn check_new_part(write: &mut Write, part: &Task) -> Result<(), Error> {
     let user_id = write.user_id();
-    let is_plain = part.logged_micros == 0 && part.series_id.is_none();
+    let is_plain = part.series_id.is_none() && !series::has_logs(write.connection(), user_id, part.id).await?;
     if !is_plain || series::part_count(write.connection(), user_id, part.id).await? > 0 {
-        let refusal = "is a series: its parts have no logged time, no parts, and are no occurrences";
+        let refusal = "is a series: its parts have no logged time, no timer, no parts, and are no occurrences";
         return Err(Error::field("task.parent_id", refusal));
     }
     Ok(())

@@ -1,9 +1,10 @@
-use focusflow_proto::v1::Task;
 use focusflow_proto::v1::task::{RecurrenceMode, Status as TaskStatus};
+use focusflow_proto::v1::{Task, UpdateTimeLogRequest};
 use rstest::rstest;
+use tonic::Code;
 
 use super::{create, listed, occurrences, series};
-use crate::support::{Backend, Postgres, Sqlite, World, titled, wrong_field};
+use crate::support::{Backend, Postgres, Sqlite, World, refusal, titled, update_mask, wrong_field};
 
 #[rstest]
 #[tokio::test]
@@ -63,4 +64,48 @@ async fn what_a_series_cannot_become_names_its_field(#[values(Sqlite, Postgres)]
         let wrong = wrong_field(person.update_task(task.clone(), &[field]).await);
         assert_eq!(wrong, format!("task.{field}"), "{task:?}");
     }
+}
+
+#[rstest]
+#[tokio::test]
+async fn time_is_spent_on_occurrences_and_not_on_a_series_or_its_parts(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
+    let person = world.person().await;
+    let daily = create(&person, "Daily", "FREQ=DAILY;COUNT=2").await;
+    let part = person.create_task(Task { parent_id: daily.id.clone(), ..titled("Part") }).await.unwrap();
+    let other =
+        person.log(&person.task("Other").await.id, "2026-06-15T06:00:00Z", "2026-06-15T07:00:00Z").await.unwrap();
+    let is_series = (Code::FailedPrecondition, "TASK_IS_SERIES".to_owned());
+    for template in [&daily, &part] {
+        let logged = person.log(&template.id, "2026-06-15T08:00:00Z", "2026-06-15T09:00:00Z").await;
+        assert_eq!(refusal(logged), is_series);
+        assert_eq!(refusal(person.start_timer(&template.id).await), is_series);
+        let mut moved = other.clone();
+        moved.task_id.clone_from(&template.id);
+        let request = UpdateTimeLogRequest {
+            time_log: Some(moved),
+            update_mask: update_mask(&["task_id"]),
+            ..UpdateTimeLogRequest::default()
+        };
+        assert_eq!(refusal(person.time_logs().update_time_log(request).await), is_series);
+    }
+    let occurrence = occurrences(&person, &daily.id).await.remove(0);
+    person.log(&occurrence.id, "2026-06-15T08:00:00Z", "2026-06-15T09:00:00Z").await.unwrap();
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_time_is_spent_on_becomes_no_series(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
+    let person = world.person().await;
+    let daily = create(&person, "Daily", "FREQ=DAILY;COUNT=2").await;
+    let whole = person.task("Whole").await;
+    let timed = person.create_task(Task { parent_id: whole.id.clone(), ..titled("Timed") }).await.unwrap();
+    person.start_timer(&timed.id).await.unwrap();
+    for task in [&timed, &whole] {
+        let repeated = Task { recurrence: "FREQ=DAILY".into(), ..task.clone() };
+        assert_eq!(wrong_field(person.update_task(repeated, &["recurrence"]).await), "task.recurrence");
+    }
+    let part = Task { parent_id: daily.id.clone(), ..timed };
+    assert_eq!(wrong_field(person.update_task(part, &["parent_id"]).await), "task.parent_id");
 }
