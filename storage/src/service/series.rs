@@ -8,6 +8,7 @@ mod completion;
 mod following;
 mod make;
 mod rules;
+mod trash;
 mod values;
 
 use chrono::NaiveDate;
@@ -16,6 +17,7 @@ use uuid::Uuid;
 pub(super) use self::following::update_following;
 use self::make::{arrange, make_missing};
 pub(super) use self::rules::check;
+pub(super) use self::trash::{trash_with, untrash_with};
 pub(super) use self::values::set;
 use super::error::Error;
 use super::{Store, task};
@@ -24,7 +26,6 @@ use crate::domain::change::{Action, Resource};
 use crate::domain::day::{DayRule, local_day};
 use crate::domain::recurrence::{Mode, Recurrence};
 use crate::domain::task::Task;
-use crate::sql::series::Progress;
 use crate::sql::{Write, series, tasks, users};
 
 /// Where and when a write happens to its person.
@@ -121,68 +122,21 @@ async fn adapt(write: &mut Write, calendar: &Calendar, template: &Task, from: Na
     let user_id = write.user_id();
     let from = from.min(calendar.current_from(template));
     for before in series::untouched(write.connection(), user_id, template.id, from).await? {
-        let mut occurrence = before.clone();
-        occurrence.follow(template);
-        if let (Some(recurrence), Some(date)) = (&template.recurrence, before.occurrence_date) {
-            occurrence.due_time = recurrence.due_time(calendar.zone, date);
-            occurrence.parent_id = template.parent_id;
-        }
+        let occurrence = adapted(calendar, template, &before);
         task::save(write, &before, occurrence).await?;
     }
     Ok(())
 }
 
-/// Moves to the trash what goes there with a task that has just been moved there.
-pub(super) async fn trash_with(store: &Store, write: &mut Write, task: &Task) -> Result<(), Error> {
-    if !task.is_template && task.series_id.is_none() {
-        return Ok(());
+/// An occurrence with what its template has now.
+fn adapted(calendar: &Calendar, template: &Task, before: &Task) -> Task {
+    let mut occurrence = before.clone();
+    occurrence.follow(template);
+    if let (Some(recurrence), Some(date)) = (&template.recurrence, before.occurrence_date) {
+        occurrence.due_time = recurrence.due_time(calendar.zone, date);
+        occurrence.parent_id = template.parent_id;
     }
-    let user_id = write.user_id();
-    let calendar = Calendar::of(write).await?;
-    let from = calendar.current_from(task);
-    for before in series::to_trash(write.connection(), user_id, task.id, from).await? {
-        task::trash(write, before).await?;
-    }
-    if let Some(progress) = series::progress(write.connection(), user_id, task.id).await? {
-        let progress = Progress { next_time: None, ..progress };
-        series::set_progress(write.connection(), user_id, task.id, progress).await?;
-    }
-    if let Some(series) = set_exception(write, task, true).await?
-        && let Some(recurrence) = &series.recurrence
-    {
-        // If this was the next one, another is now.
-        make_missing(store, write, &calendar, &series, recurrence).await?;
-    }
-    follow(store, write, Some(&Task { delete_time: None, ..task.clone() }), task).await
-}
-
-/// Takes back from the trash what went there with a task, which has just been taken back; `before` is how it was there.
-pub(super) async fn untrash_with(store: &Store, write: &mut Write, before: &Task, task: &Task) -> Result<(), Error> {
-    let Some(delete_time) = before.delete_time.filter(|_| task.is_template || task.series_id.is_some()) else {
-        return Ok(());
-    };
-    let user_id = write.user_id();
-    for before in series::trashed_with(write.connection(), user_id, task.id, delete_time).await? {
-        task::untrash(write, before).await?;
-    }
-    set_exception(write, task, false).await?;
-    if let Some(recurrence) = &task.recurrence {
-        let calendar = Calendar::of(write).await?;
-        return arrange(store, write, &calendar, task, recurrence, calendar.today).await;
-    }
-    follow(store, write, Some(before), task).await
-}
-
-/// Adds the date of an occurrence to those that its series leaves out, or takes it off them. From completion, dates are
-/// not what a series repeats by. Answers the series.
-async fn set_exception(write: &mut Write, occurrence: &Task, left_out: bool) -> Result<Option<Task>, Error> {
-    let (Some(series_id), Some(date)) = (occurrence.series_id, occurrence.occurrence_date) else { return Ok(None) };
-    let Some(before) = find(write, series_id).await? else { return Ok(None) };
-    let mut after = before.clone();
-    if let Some(recurrence) = after.recurrence.as_mut().filter(|recurrence| recurrence.mode == Mode::Schedule) {
-        recurrence.set_exception(date, left_out);
-    }
-    task::save(write, &before, after).await.map(Some)
+    occurrence
 }
 
 /// Moves untouched occurrences, and the starts of series, to where the clocks of the person's new zone show the same.
@@ -190,15 +144,20 @@ pub(super) async fn follow_zone(write: &mut Write) -> Result<(), Error> {
     let (user_id, now) = (write.user_id(), write.now());
     let calendar = Calendar::of(write).await?;
     for before in series::list(write.connection(), user_id).await? {
-        let mut after = before.clone();
-        if let Some(recurrence) = &after.recurrence {
-            after.due_time = recurrence.due_time(calendar.zone, recurrence.start.date);
-        }
-        let after = task::save(write, &before, after).await?;
+        let after = task::save(write, &before, restarted(&calendar, &before)).await?;
         adapt(write, &calendar, &after, calendar.today).await?;
     }
     // The next local day begins at another instant.
     Ok(series::hurry(write.connection(), user_id, now).await?)
+}
+
+/// A series that is due when the person's clocks show its start.
+fn restarted(calendar: &Calendar, series: &Task) -> Task {
+    let mut after = series.clone();
+    if let Some(recurrence) = &series.recurrence {
+        after.due_time = recurrence.due_time(calendar.zone, recurrence.start.date);
+    }
+    after
 }
 
 /// Makes the occurrences that a person's series have due, each series in a write of its own. Answers how many series.

@@ -172,7 +172,7 @@ impl Tasks {
             return Ok(before);
         }
         let task = untrash(&mut write, before.clone()).await?;
-        series::untrash_with(&self.store, &mut write, &before, &task).await?;
+        let task = series::untrash_with(&self.store, &mut write, &before, task).await?;
         write.commit().await?;
         Ok(task)
     }

@@ -1,6 +1,7 @@
 mod completion;
 mod following;
 mod refusals;
+mod trash;
 mod zones;
 
 use std::collections::BTreeSet;

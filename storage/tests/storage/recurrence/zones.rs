@@ -4,7 +4,7 @@ use rstest::rstest;
 use super::{dates, occurrences};
 use crate::support::{Backend, Machine, Person, Postgres, Sqlite, World, at, titled, update_mask};
 
-async fn move_to(person: &Person, zone: &str) {
+pub(super) async fn move_to(person: &Person, zone: &str) {
     let user = User { time_zone: zone.into(), ..User::default() };
     let request = UpdateMeRequest { user: Some(user), update_mask: update_mask(&["time_zone"]) };
     person.user().update_me(request).await.unwrap();
