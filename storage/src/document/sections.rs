@@ -147,6 +147,8 @@ const TASK_REVISIONS: Section = Section {
         Column::new("logged_micros", Kind::Long),
         Column::optional("due_time", Kind::Time),
         Column::new("tags", Kind::Json(tags)),
+        Column::optional("recurrence", json!(Recurrence)),
+        Column::optional("postponement_count", Kind::Integer(not_negative)),
         Column::optional("complete_time", Kind::Time),
         Column::optional("delete_time", Kind::Time),
         Column::new("update_time", Kind::Time),

@@ -5,8 +5,21 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::{Connection, query_as};
+use crate::domain::recurrence::Recurrence;
 use crate::domain::task::{EstimatedMinutes, Priority, Status, Tags, Task};
 use crate::domain::text::{Tag, TaskDescription, TaskTitle};
+
+/// Versions of a task that are as the rest of the statement says.
+macro_rules! select_revision {
+    ($rest:literal) => {
+        concat!(
+            "SELECT revision AS version, category_id, parent_id, title, description, priority, status,
+             estimated_minutes, logged_micros, due_time, tags, recurrence, postponement_count, complete_time,
+             delete_time, update_time FROM task_revisions WHERE user_id = $1 AND task_id = $2 AND ",
+            $rest
+        )
+    };
+}
 
 /// A version of a task that has been replaced.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -23,6 +36,10 @@ pub struct Revision {
     due_time: Option<DateTime<Utc>>,
     #[sqlx(try_from = "Json<Vec<Tag>>")]
     tags: Tags,
+    #[sqlx(json(nullable))]
+    recurrence: Option<Recurrence>,
+    /// `None` in rows of a version that kept neither this nor the recurrence.
+    postponement_count: Option<i32>,
     complete_time: Option<DateTime<Utc>>,
     delete_time: Option<DateTime<Utc>>,
     update_time: DateTime<Utc>,
@@ -31,6 +48,10 @@ pub struct Revision {
 impl Revision {
     /// The task as it was, with what versions do not keep as in `current`.
     pub fn into_task(self, current: &Task) -> Task {
+        let recurrence = match self.postponement_count {
+            Some(_) => self.recurrence,
+            None => current.recurrence.clone(),
+        };
         Task {
             category_id: self.category_id,
             parent_id: self.parent_id,
@@ -42,6 +63,8 @@ impl Revision {
             logged_micros: self.logged_micros,
             due_time: self.due_time,
             tags: self.tags,
+            recurrence,
+            postponement_count: self.postponement_count.unwrap_or(current.postponement_count),
             version: self.version,
             complete_time: self.complete_time,
             delete_time: self.delete_time,
@@ -59,17 +82,13 @@ pub async fn list(
     before: i64,
     limit: i64,
 ) -> sqlx::Result<Vec<Revision>> {
-    query_as(
-        "SELECT revision AS version, category_id, parent_id, title, description, priority, status, estimated_minutes,
-         logged_micros, due_time, tags, complete_time, delete_time, update_time FROM task_revisions
-         WHERE user_id = $1 AND task_id = $2 AND revision < $3 ORDER BY revision DESC LIMIT $4",
-    )
-    .bind(user_id)
-    .bind(task_id)
-    .bind(before)
-    .bind(limit)
-    .fetch_all(connection)
-    .await
+    query_as(select_revision!("revision < $3 ORDER BY revision DESC LIMIT $4"))
+        .bind(user_id)
+        .bind(task_id)
+        .bind(before)
+        .bind(limit)
+        .fetch_all(connection)
+        .await
 }
 
 /// One version of a task before its current one.
@@ -79,14 +98,10 @@ pub async fn find(
     task_id: Uuid,
     revision: i64,
 ) -> sqlx::Result<Option<Revision>> {
-    query_as(
-        "SELECT revision AS version, category_id, parent_id, title, description, priority, status, estimated_minutes,
-         logged_micros, due_time, tags, complete_time, delete_time, update_time FROM task_revisions
-         WHERE user_id = $1 AND task_id = $2 AND revision = $3",
-    )
-    .bind(user_id)
-    .bind(task_id)
-    .bind(revision)
-    .fetch_optional(connection)
-    .await
+    query_as(select_revision!("revision = $3"))
+        .bind(user_id)
+        .bind(task_id)
+        .bind(revision)
+        .fetch_optional(connection)
+        .await
 }

@@ -1,9 +1,9 @@
 use chrono::TimeDelta;
-use focusflow_proto::v1::task::{Priority, Status as TaskStatus};
+use focusflow_proto::v1::task::{Priority, RecurrenceMode, Status as TaskStatus};
 use focusflow_proto::v1::{
     Category, CompleteTaskRequest, CreateCategoryRequest, DeleteCategoryRequest, DeleteTaskRequest,
-    ListTaskRevisionsRequest, ListTaskRevisionsResponse, RestoreTaskRevisionRequest, Task, TaskRevision,
-    UndeleteTaskRequest,
+    ListTaskRevisionsRequest, ListTaskRevisionsResponse, PostponeTaskRequest, RestoreTaskRevisionRequest, Task,
+    TaskRevision, UndeleteTaskRequest,
 };
 use rstest::rstest;
 use tonic::{Code, Status};
@@ -185,6 +185,30 @@ async fn a_series_put_back_takes_its_occurrences_along_and_keeps_its_rule(#[valu
     assert_eq!(restored.due_time, changed.due_time);
     let occurrences = person.list_tasks(focusflow_proto::v1::ListTasksRequest::default()).await.unwrap().tasks;
     assert_eq!(occurrences.iter().map(|task| task.title.as_str()).collect::<Vec<_>>(), ["Walk"; 3]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn versions_show_when_a_task_came_again_and_how_often_it_was_put_off(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
+    let person = world.person().await;
+    let once = person.create_task(Task { due_time: Some(later(60)), ..titled("Walk") }).await.unwrap();
+    let request = PostponeTaskRequest { id: once.id.clone(), due_time: Some(later(120)), etag: String::new() };
+    let later_once = person.tasks().postpone_task(request).await.unwrap().into_inner();
+    let daily = Task { id: once.id.clone(), recurrence: "FREQ=DAILY;COUNT=2".into(), ..Task::default() };
+    let daily = person.update_task(daily, &["recurrence"]).await.unwrap();
+    let from_completion = Task {
+        id: once.id.clone(),
+        recurrence: "FREQ=WEEKLY".into(),
+        recurrence_mode: RecurrenceMode::Completion.into(),
+        ..Task::default()
+    };
+    let weekly = person.update_task(from_completion, &["recurrence", "recurrence_mode"]).await.unwrap();
+
+    let found = revisions(&person, &once.id).await;
+    let tasks: Vec<Task> = found.into_iter().map(|revision| revision.task.unwrap()).collect();
+    assert_eq!(tasks, [weekly, daily, later_once, once.clone()], "each as it was");
+    assert_eq!(restore(&person, &once.id, 1, "").await.unwrap().recurrence, "FREQ=WEEKLY", "a series stays one");
 }
 
 #[rstest]

@@ -65,6 +65,8 @@ impl Tasks {
 fn put_back(current: &Task, then: Task) -> Task {
     let mut task = Task {
         logged_micros: current.logged_micros,
+        recurrence: current.recurrence.clone(),
+        postponement_count: current.postponement_count,
         version: current.version,
         delete_time: current.delete_time,
         update_time: current.update_time,
