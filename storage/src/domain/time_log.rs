@@ -70,6 +70,14 @@ pub struct Timetable {
     taken: BTreeMap<DateTime<Utc>, DateTime<Utc>>,
 }
 
+/// Checks that the end of a log is not far ahead: logs are what was done, not plans.
+pub fn check_not_far_ahead(end: DateTime<Utc>, now: DateTime<Utc>) -> Result<(), Problem> {
+    if end > now + Interval::AHEAD_MAX {
+        return Err(Problem::new(format!("must be at most {} days from now", Interval::AHEAD_MAX.num_days())));
+    }
+    Ok(())
+}
+
 impl Interval {
     /// The most that a log entered by hand can have.
     pub const LENGTH_MAX: TimeDelta = TimeDelta::days(366);
@@ -91,12 +99,9 @@ impl Interval {
         (start < end).then_some(Self { start, end })
     }
 
-    /// Checks that the interval does not end far ahead: logs are what was done, not plans.
+    /// Checks that the interval does not end far ahead.
     pub fn check_not_far_ahead(self, now: DateTime<Utc>) -> Result<(), Problem> {
-        if self.end > now + Self::AHEAD_MAX {
-            return Err(Problem::new(format!("must be at most {} days from now", Self::AHEAD_MAX.num_days())));
-        }
-        Ok(())
+        check_not_far_ahead(self.end, now)
     }
 
     /// Included.

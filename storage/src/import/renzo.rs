@@ -145,14 +145,15 @@ impl Calendar<'_> {
         self.days.at(day, self.working_hours.start_minutes())
     }
 
-    /// The task of a row, and the log of the time it took, for which `timetable` has a free slot.
+    /// The task of a row, and the log of the time it took, for which `timetable` has a free slot. Fails if that is far
+    /// ahead.
     pub fn enter(
         &self,
         planned: PlannedTask,
         timetable: &mut Timetable,
         time: &TimeAndIds,
         now: DateTime<Utc>,
-    ) -> (Task, Option<TimeLog>) {
+    ) -> Result<(Task, Option<TimeLog>), RowError> {
         let start_of_work = self.start_of_work(planned.day);
         let due_time = self.days.at(planned.day, self.working_hours.end_minutes());
         let mut task = Task::new(time.new_id(), planned.title, now);
@@ -163,12 +164,14 @@ impl Calendar<'_> {
 
         let slot = Some(planned.actual).filter(|actual| !actual.is_zero());
         let slot = slot.and_then(|actual| timetable.place(start_of_work, actual));
+        let not_far_ahead = slot.map_or(Ok(()), |slot| slot.check_not_far_ahead(now));
+        not_far_ahead.map_err(|error| problem("date", format_args!("of work that was done {error}")))?;
         let log = slot.map(|slot| new_log(&task, slot, time, now));
         task.logged_micros = log.as_ref().and_then(TimeLog::duration_micros).unwrap_or_default();
         if planned.is_done {
             task.set_status(Status::Completed, slot.map_or(due_time, Interval::end));
         }
-        (task, log)
+        Ok((task, log))
     }
 }
 
@@ -262,17 +265,18 @@ mod tests {
         let mut timetable = Timetable::default();
 
         let first = row("@a,1,1,1,2009-04-09,1,1").unwrap();
-        let (task, log) = calendar.enter(first, &mut timetable, &time, now);
+        let (task, log) = calendar.enter(first, &mut timetable, &time, now).unwrap();
         let log = log.unwrap();
         assert_eq!(log.start_time, "2009-04-09T07:00:00Z".parse::<DateTime<Utc>>().unwrap());
         assert_eq!(task.create_time, log.start_time);
         assert_eq!(task.complete_time, log.end_time);
         assert_eq!(task.due_time, Some("2009-04-09T15:00:00Z".parse().unwrap()));
 
-        let (_, next) = calendar.enter(row("@a,1,2,0,2009-04-09,1,2").unwrap(), &mut timetable, &time, now);
+        let (_, next) = calendar.enter(row("@a,1,2,0,2009-04-09,1,2").unwrap(), &mut timetable, &time, now).unwrap();
         assert_eq!(Some(next.unwrap().start_time), log.end_time);
 
-        let (unlogged, none) = calendar.enter(row("@a,1,3,1,2009-04-09,1,NA").unwrap(), &mut timetable, &time, now);
+        let third = row("@a,1,3,1,2009-04-09,1,NA").unwrap();
+        let (unlogged, none) = calendar.enter(third, &mut timetable, &time, now).unwrap();
         assert_eq!((none, unlogged.complete_time), (None, unlogged.due_time));
     }
 }

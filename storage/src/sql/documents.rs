@@ -137,6 +137,11 @@ async fn with_ids(
     Ok(found)
 }
 
+/// Those of `ids` that are series of a person's or parts of such.
+pub async fn templates(connection: &mut Connection, user_id: Uuid, ids: &[Uuid]) -> sqlx::Result<HashSet<Uuid>> {
+    with_ids(connection, user_id, &TASKS, "is_template AND user_id = ", ids).await
+}
+
 /// Adds rows, other than those that a unique index has already. Answers how many.
 pub async fn insert(connection: &mut Connection, user_id: Uuid, section: &Section, rows: &[Row]) -> sqlx::Result<u64> {
     let names: Vec<&str> = section.columns.iter().map(|column| column.name).collect();

@@ -229,6 +229,48 @@ async fn what_contradicts_itself_is_named_and_the_rest_is_imported(#[values(Sqli
     // Of two tasks that are parts of each other, one is.
     let tasks = crate::imports::tasks(&person).await;
     assert_eq!(tasks.iter().filter(|task| ids[2..4].contains(&task.parent_id)).count(), 1);
+    assert_eq!(summary.notices.len(), 2, "{summary:?}");
+    for expected in ["tasks: categoryId: names what is not in the document", "tasks: parentId: names the row itself"] {
+        assert!(summary.notices.iter().any(|(_, notice)| notice.starts_with(expected)), "{expected}: {summary:?}");
+    }
+    // Four rows that came before, three that came, and the reference that had to wait.
+    let changes = person.changes_so_far(5 + 1 + 3 + 1).await;
+    assert!(ids[2..4].contains(&changes[9].resource_id), "who watches hears of the parent: {changes:?}");
+}
+
+#[rstest]
+#[tokio::test]
+async fn time_to_come_stays_out_and_time_on_a_series_loses_its_task(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
+    let person = world.person().await;
+    let weekly = Task { recurrence: "FREQ=WEEKLY;COUNT=2".into(), ..titled("Tidy") };
+    let series = person.create_task(weekly).await.unwrap();
+    person.log("", "2026-06-01T09:00:00Z", "2026-06-01T09:30:00Z").await.unwrap();
+    let document = parse(&export(&person).await);
+    let log = document["timeLogs"][0].clone();
+    let with = |start: &str, end: Value, task: Value| {
+        let mut log = log.clone();
+        log["id"] = json!(uuid::Uuid::now_v7());
+        (log["startTime"], log["endTime"], log["taskId"]) = (json!(start), end, task);
+        log
+    };
+    let logs = json!([
+        with("2030-01-01T09:00:00Z", json!("2030-01-01T10:00:00Z"), Value::Null),
+        with("2030-01-01T11:00:00Z", Value::Null, Value::Null),
+        with("2026-06-02T09:00:00Z", json!("2026-06-02T10:00:00Z"), json!(series.id)),
+    ]);
+    let text = format!(r#"{{"format":"focusflow","version":1,"tasks":{},"timeLogs":{logs}}}"#, document["tasks"]);
+    let source = ImportSource { format: Format::Focusflow.into(), ..ImportSource::default() };
+    let summary = import_file(&person, source, text.as_bytes()).await.unwrap();
+    let messages: Vec<&str> = summary.errors.iter().map(|(_, message)| message.as_str()).collect();
+    let refused = [
+        "timeLogs: endTime: must be at most 7 days from now",
+        "timeLogs: startTime: must not be in the future while the timer runs",
+    ];
+    assert_eq!(messages, refused);
+    assert_eq!(summary.notices[0].1, "timeLogs: taskId: names a series or a part of one, left empty");
+    assert_eq!(crate::imports::logs(&person).await.len(), 2);
+    assert_eq!(person.get_task(&series.id).await.unwrap().actual_minutes, 0);
 }
 
 #[rstest]

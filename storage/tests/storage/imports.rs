@@ -25,7 +25,7 @@ const HEADER: &str = "\"X.words\",\"word_cnt\",\"description\",\"DONE\",\"date\"
 pub(crate) struct Summary {
     progress: ImportProgress,
     pub(crate) errors: Vec<(i32, String)>,
-    notices: Vec<(i32, String)>,
+    pub(crate) notices: Vec<(i32, String)>,
     answers: usize,
 }
 
@@ -330,4 +330,15 @@ async fn what_is_no_such_file_is_refused(#[values(Sqlite, Postgres)] on: Backend
     assert_eq!(refused(vec![source(Format::Renzo), piece(b"a,b,c\n1,2,3\n")]).await, "data");
     assert_eq!(refused(vec![source(Format::Renzo), source(Format::Renzo)]).await, "data");
     assert_eq!(refused(vec![source(Format::Renzo), piece(&vec![b'x'; 1024 * 1024 + 1])]).await, "data");
+}
+
+#[rstest]
+#[tokio::test]
+async fn work_that_was_done_in_the_future_is_named_and_left_out(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
+    let person = world.person().await;
+    let summary = import(&person, "@a,1,1,0,2030-04-09,1,2\n@a,1,2,0,2030-04-09,1,NA\n").await;
+    assert_eq!(summary.counts(), (1, 0, 1), "{summary:?}");
+    assert_eq!(summary.errors, [(2, "date: of work that was done must be at most 7 days from now".to_owned())]);
+    assert!(logs(&person).await.is_empty());
 }

@@ -61,8 +61,14 @@ impl Format for Renzo {
         let timetable = self.timetable.of(write).await?;
         let calendar = Calendar { days: self.user.day_rule(), working_hours: &self.user.working_hours };
         let (mut new_tasks, mut new_logs, mut new_rows) = (Vec::new(), Vec::new(), Vec::new());
-        for (key, planned) in batch.into_iter().map(|(_, row)| row).filter(|(key, _)| !known.contains_key(key)) {
-            let (task, log) = calendar.enter(planned, timetable, &self.time, now);
+        for (line, (key, planned)) in batch.into_iter().filter(|(_, (key, _))| !known.contains_key(key)) {
+            let (task, log) = match calendar.enter(planned, timetable, &self.time, now) {
+                Ok(entered) => entered,
+                Err(error) => {
+                    outcome.skip(line, error);
+                    continue;
+                }
+            };
             new_rows.push((key, task.id));
             new_tasks.push(task);
             if let Some(log) = log {

@@ -69,9 +69,14 @@ impl Toggl {
         let keys: Vec<RowKey> = batch.iter().map(|(_, (key, _))| *key).collect();
         let known = imports::find(write.connection(), user_id, SOURCE, &keys).await?;
         outcome.known += known.len();
+        let now = write.now();
         let timetable = self.timetable.of(write).await?;
         let mut placed = Vec::with_capacity(batch.len() - known.len());
         for (line, (key, entry)) in batch.into_iter().filter(|(_, (key, _))| !known.contains_key(key)) {
+            if let Err(problem) = entry.interval.check_not_far_ahead(now) {
+                outcome.skip(line, format_args!("End time: {problem}"));
+                continue;
+            }
             match timetable.fit(entry.interval, self.overlap_policy) {
                 None => outcome.skip(line, "Start time: the entry overlaps another"),
                 Some(interval) => {
@@ -153,7 +158,9 @@ impl Tasks {
         let mut known = HashMap::with_capacity(rows.len());
         for (key, id) in rows {
             let Some(id) = id else { continue };
-            if let Some(task) = tasks::find(write.connection(), user_id, id).await? {
+            let task = tasks::find(write.connection(), user_id, id).await?;
+            // Time is spent on occurrences, not on what has become a series since.
+            if let Some(task) = task.filter(|task| !task.is_template) {
                 known.insert(key, task);
             }
         }

@@ -103,3 +103,14 @@ async fn a_running_entry_is_named_and_skipped(#[values(Sqlite, Postgres)] on: Ba
     assert_eq!(summary.counts(), (0, 0, 1));
     assert!(summary.errors[0].1.contains("still running"), "{summary:?}");
 }
+
+#[rstest]
+#[tokio::test]
+async fn time_that_is_still_to_come_is_named_and_left_out(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
+    let person = world.person().await;
+    let rows = "A,a,,,,Docs,No,2030-07-01,09:00:00,2030-07-01,10:00:00,01:00:00,,\n";
+    let summary = import(&person, rows).await;
+    assert_eq!(summary.errors, [(2, "End time: must be at most 7 days from now".to_owned())]);
+    assert!(tasks(&person).await.is_empty() && logs(&person).await.is_empty());
+}

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sha2::{Digest as _, Sha256};
 use uuid::{Builder, Uuid};
 
-use crate::document::{Kind, Row, Section, Value};
+use crate::document::{Column, Kind, Row, Section, Value};
 
 /// Where rows that others may refer to have gone.
 #[derive(Debug, Default)]
@@ -19,11 +19,22 @@ pub(super) struct Mapping {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Late {
     pub(super) section: &'static Section,
-    pub(super) column: &'static str,
+    pub(super) column: &'static Column,
+    /// The row's line in the document.
+    pub(super) line: u64,
     /// The row's id here.
     pub(super) id: Uuid,
     /// The target's id in the document.
     pub(super) target: Uuid,
+}
+
+/// What became of the references of a row that were not there.
+#[derive(Debug, Default)]
+pub(super) struct Mapped {
+    /// Those that wait, with their targets in the document.
+    pub(super) late: Vec<(&'static Column, Uuid)>,
+    /// Those that are empty now.
+    pub(super) emptied: Vec<&'static Column>,
 }
 
 impl Mapping {
@@ -39,30 +50,28 @@ impl Mapping {
 
     /// Replaces what a row refers to. References to rows that are not there are emptied, and those within a table
     /// wait, as the row that they name may come later. The error is the column of a reference that cannot be empty.
-    pub(super) fn map(
-        &self,
-        section: &'static Section,
-        row: &mut Row,
-    ) -> Result<Vec<(&'static str, Uuid)>, &'static str> {
-        let mut late = Vec::new();
+    pub(super) fn map(&self, section: &'static Section, row: &mut Row) -> Result<Mapped, &'static Column> {
+        let mut mapped = Mapped::default();
         for (column, value) in section.columns.iter().zip(&mut row.0) {
             let Value::Id(old) = *value else { continue };
             match column.kind {
                 Kind::Mention(table) => *value = Value::Id(self.find(table, old).unwrap_or(old)),
                 Kind::Reference(table) => match self.find(table, old) {
                     Some(new) => *value = Value::Id(new),
-                    None if !column.is_optional => return Err(column.name),
+                    None if !column.is_optional => return Err(column),
                     None => {
                         *value = Value::Null;
                         if table == section.table {
-                            late.push((column.name, old));
+                            mapped.late.push((column, old));
+                        } else {
+                            mapped.emptied.push(column);
                         }
                     }
                 },
                 _ => {}
             }
         }
-        Ok(late)
+        Ok(mapped)
     }
 
     /// Has a reference wait.

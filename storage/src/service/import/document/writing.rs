@@ -2,14 +2,16 @@
 
 use std::collections::{HashMap, HashSet};
 
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::mapping::{Late, derived_id};
+use super::mapping::{Late, Mapped, derived_id};
 use super::{DocumentImport, Outcome};
-use crate::document::{CATEGORIES, Row, Section, TASKS, TIME_LOGS, Value};
+use crate::document::{CATEGORIES, Column, Row, Section, TASKS, TIME_LOGS, Value};
 use crate::domain::category;
 use crate::domain::change::{Action, Resource};
-use crate::domain::time_log::{Interval, OverlapPolicy};
+use crate::domain::time_log::{Interval, OverlapPolicy, Timetable, check_not_far_ahead};
+use crate::domain::words;
 use crate::reminders;
 use crate::service::error::Error;
 use crate::sql::{Write, categories, documents, tasks, users};
@@ -28,7 +30,7 @@ struct NewRow {
     row: Row,
     /// Its id in the document and here, if rows of its section have ids.
     ids: Option<[Uuid; 2]>,
-    late: Vec<(&'static str, Uuid)>,
+    late: Vec<(&'static Column, Uuid)>,
 }
 
 impl DocumentImport {
@@ -43,14 +45,14 @@ impl DocumentImport {
         let rows = self.admit(&mut write, section, rows, &mut outcome).await?;
         let added = insert(&mut write, section, rows, &mut outcome).await?;
         finish(&mut write, section, &added).await?;
-        for NewRow { ids, late, .. } in added {
+        for NewRow { line, ids, late, .. } in added {
             let Some([old, new]) = ids else { continue };
             self.mapping.insert(section, old, new);
             if let Some(resource) = section.resource {
                 write.record(resource, new, Action::Created);
             }
             for (column, target) in late {
-                self.mapping.wait(Late { section, column, id: new, target });
+                self.mapping.wait(Late { section, column, line, id: new, target });
             }
         }
         self.timetable.committed(write.commit().await?);
@@ -139,15 +141,23 @@ impl DocumentImport {
         let mut admitted = Vec::with_capacity(rows.len());
         for mut row in rows {
             match self.mapping.map(section, &mut row.row) {
-                Ok(late) => admitted.push(NewRow { late, ..row }),
-                Err(column) => outcome
-                    .skip(row.line, format_args!("{}: {column}: names what is not in the document", section.name)),
+                Ok(Mapped { late, emptied }) => {
+                    for column in emptied {
+                        outcome.note(row.line, left_empty(section, &column.key()));
+                    }
+                    admitted.push(NewRow { late, ..row });
+                }
+                Err(column) => outcome.skip(
+                    row.line,
+                    format_args!("{}: {}: names what is not in the document", section.name, column.key()),
+                ),
             }
         }
         if section.table == CATEGORIES.table {
             self.join_categories(write, &mut admitted, outcome).await?;
         } else if section.table == TIME_LOGS.table {
-            self.leave_out_overlaps(write, &mut admitted, outcome).await?;
+            self.leave_out_unfit_logs(write, &mut admitted, outcome).await?;
+            take_off_series(write, &mut admitted, outcome).await?;
         }
         Ok(admitted)
     }
@@ -175,24 +185,21 @@ impl DocumentImport {
         Ok(())
     }
 
-    async fn leave_out_overlaps(
+    /// Leaves out logs whose time is taken or still to come.
+    async fn leave_out_unfit_logs(
         &mut self,
         write: &mut Write,
         rows: &mut Vec<NewRow>,
         outcome: &mut Outcome,
     ) -> Result<(), Error> {
-        let user_id = write.user_id();
+        let (user_id, now) = (write.user_id(), write.now());
         let mut is_running = documents::has_running_log(write.connection(), user_id).await?;
         let timetable = self.timetable.of(write).await?;
         rows.retain(|NewRow { line, row, .. }| {
-            let (start, end) = (row.time(&TIME_LOGS, "start_time"), row.time(&TIME_LOGS, "end_time"));
-            let fits = match (start, end) {
-                (Some(start), Some(end)) => Interval::between(start, end)
-                    .is_none_or(|interval| timetable.fit(interval, OverlapPolicy::Refuse).is_some()),
-                _ => !std::mem::replace(&mut is_running, true),
-            };
-            if !fits {
-                outcome.skip(*line, "timeLogs: startTime: overlaps another time log");
+            let refusal = refuse_time(row, now, timetable, &mut is_running);
+            let fits = refusal.is_none();
+            if let Some(refusal) = refusal {
+                outcome.skip(*line, format_args!("timeLogs: {refusal}"));
             }
             fits
         });
@@ -207,18 +214,67 @@ impl DocumentImport {
         }
         let mut write = self.importer.store.write(self.importer.user.id).await?;
         let user_id = write.user_id();
-        for Late { section, column, id, target } in late {
-            let Some(target) = self.mapping.find(section.table, target) else { continue };
+        let mut outcome = Outcome::default();
+        for Late { section, column, line, id, target } in late {
+            let name = column.key();
+            let Some(target) = self.mapping.find(section.table, target) else {
+                outcome.note(line, left_empty(section, &name));
+                continue;
+            };
             // No task is a part of itself, whatever the document says.
-            let is_circle =
-                section.table == TASKS.table && tasks::has_ancestor(write.connection(), user_id, target, id).await?;
-            if !is_circle {
-                documents::refer(write.connection(), user_id, section, column, [id, target]).await?;
+            if section.table == TASKS.table && tasks::has_ancestor(write.connection(), user_id, target, id).await? {
+                outcome.note(
+                    line,
+                    format_args!("{}: {name}: names the row itself or a part of it, left empty", section.name),
+                );
+                continue;
+            }
+            documents::refer(write.connection(), user_id, section, column.name, [id, target]).await?;
+            if let Some(resource) = section.resource {
+                write.record(resource, id, Action::Updated);
             }
         }
         write.commit().await?;
+        self.outcome.add(outcome);
         Ok(())
     }
+}
+
+fn left_empty(section: &Section, column: &str) -> String {
+    format!("{}: {column}: names what is not in the document, left empty", section.name)
+}
+
+/// Why a log cannot be where its row says, if it cannot. One that can takes its time.
+fn refuse_time(row: &Row, now: DateTime<Utc>, timetable: &mut Timetable, is_running: &mut bool) -> Option<String> {
+    const OVERLAP: &str = "startTime: overlaps another time log";
+    let start = row.time(&TIME_LOGS, "start_time")?;
+    let Some(end) = row.time(&TIME_LOGS, "end_time") else {
+        if start > now {
+            return Some("startTime: must not be in the future while the timer runs".to_owned());
+        }
+        return std::mem::replace(is_running, true).then(|| OVERLAP.to_owned());
+    };
+    if let Err(problem) = check_not_far_ahead(end, now) {
+        return Some(format!("endTime: {problem}"));
+    }
+    let is_free = |interval| timetable.fit(interval, OverlapPolicy::Refuse).is_some();
+    (!Interval::between(start, end).is_none_or(is_free)).then(|| OVERLAP.to_owned())
+}
+
+/// Takes logs off series and their parts, on which no time is spent.
+async fn take_off_series(write: &mut Write, rows: &mut [NewRow], outcome: &mut Outcome) -> Result<(), Error> {
+    let Some(place) = TIME_LOGS.place("task_id") else { return Ok(()) };
+    let user_id = write.user_id();
+    let ids: HashSet<Uuid> = rows.iter().filter_map(|row| row.row.id(&TIME_LOGS, "task_id")).collect();
+    let ids: Vec<Uuid> = ids.into_iter().collect();
+    let templates = documents::templates(write.connection(), user_id, &ids).await?;
+    for NewRow { line, row, .. } in rows {
+        if row.id(&TIME_LOGS, "task_id").is_some_and(|id| templates.contains(&id)) {
+            row.0[place] = Value::Null;
+            outcome.note(*line, "timeLogs: taskId: names a series or a part of one, left empty");
+        }
+    }
+    Ok(())
 }
 
 /// Adds rows. Answers those that were added; what the database refuses is reported, and the rest is added without it.
@@ -319,5 +375,5 @@ async fn finish(write: &mut Write, section: &Section, added: &[NewRow]) -> Resul
 fn tags(row: &NewRow) -> Vec<(Uuid, String)> {
     let (Some([_, id]), Value::Json(tags)) = (row.ids, row.row.value(&TASKS, "tags")) else { return Vec::new() };
     let tags = tags.as_array().into_iter().flatten().filter_map(serde_json::Value::as_str);
-    tags.map(|tag| (id, tag.to_lowercase())).collect()
+    tags.map(|tag| (id, words::fold(tag))).collect()
 }
