@@ -34,6 +34,7 @@ const COLUMNS: [&str; 12] = [
 ];
 const TYPE: usize = 0;
 const CONTENT: usize = 1;
+const PRIORITY: usize = 3;
 /// Todoist itself has five.
 const DEPTH_MAX: usize = 10;
 
@@ -163,13 +164,20 @@ impl Reader {
         self.last = None;
         // Until the row is read its parts belong to what it would be a part of.
         self.above.resize(indent, None);
-        let task = planned(row, parent, self.section.as_deref(), &self.person)?;
+        let task = PlannedTask {
+            priority: self.priority(row)?,
+            ..planned(row, parent, self.section.as_deref(), &self.person)?
+        };
 
         let place = [self.project.as_bytes(), parent.as_ref().map_or(&[], |parent| parent.as_slice())];
         let key = self.keys.next(place.into_iter().chain(row.iter().map(|text| text.as_bytes())));
         self.above[indent - 1] = Some(key);
         self.last = Some(key);
         Ok(Item { key, content: Content::Task(Box::new(task)) })
+    }
+
+    fn priority(&self, row: &[&str; COLUMNS.len()]) -> Result<Priority, RowError> {
+        if self.columns.has(PRIORITY) { priority(row[PRIORITY]) } else { Ok(Priority::default()) }
     }
 
     fn comment(&mut self, row: &[&str; COLUMNS.len()]) -> Result<Item, RowError> {
@@ -194,7 +202,7 @@ fn planned(
     section: Option<&str>,
     person: &Person,
 ) -> Result<PlannedTask, RowError> {
-    let [_, content, description, priority_text, _, responsible, date, language, zone, duration, unit, deadline] = *row;
+    let [_, content, description, _, _, responsible, date, language, zone, duration, unit, deadline] = *row;
     let (title, labels) = title_and_labels(content)?;
     let person = Person { clock: zone.parse().map_or(person.clock, WallClock::new), ..*person };
     let when = date::parse(date, language, Reference { today: person.today, clock: person.clock });
@@ -220,7 +228,7 @@ fn planned(
         parent,
         title,
         description,
-        priority: priority(priority_text)?,
+        priority: Priority::default(),
         estimated_minutes: estimate.unwrap_or_default(),
         tags: tags(labels, section)?,
         due_time: due_time(when.as_ref(), last_day.filter(|_| date.is_empty()), &person),
@@ -243,11 +251,10 @@ fn tags(mut labels: Vec<String>, section: Option<&str>) -> Result<Tags, RowError
     Tags::parse(&labels).map_err(|(index, error)| problem("CONTENT", format_args!("label {} {error}", index + 1)))
 }
 
-/// 1 is the highest, other than in Todoist's API.
+/// 1 is the highest, other than in Todoist's API, and what an empty cell means to Todoist.
 fn priority(text: &str) -> Result<Priority, RowError> {
     match text {
-        "" => Ok(Priority::default()),
-        "1" => Ok(Priority::Urgent),
+        "" | "1" => Ok(Priority::Urgent),
         "2" => Ok(Priority::High),
         "3" => Ok(Priority::Medium),
         "4" => Ok(Priority::Low),
@@ -346,12 +353,18 @@ mod tests {
     }
 
     #[test]
-    fn priority_1_is_the_highest_and_none_is_the_default() {
+    fn priority_1_is_the_highest_and_that_of_an_empty_cell() {
         let priority = |text: &str| task(&format!("task,x,,{text},1,,,,,,,,,")).priority;
         assert_eq!(
             ["1", "2", "3", "4", ""].map(priority),
-            [Priority::Urgent, Priority::High, Priority::Medium, Priority::Low, Priority::default()]
+            [Priority::Urgent, Priority::High, Priority::Medium, Priority::Low, Priority::Urgent]
         );
+    }
+
+    #[test]
+    fn a_file_without_priorities_leaves_the_default() {
+        let mut reader = with_fields("TYPE,CONTENT", |header| Reader::new(header, "Home", reader().person)).unwrap();
+        assert_eq!(task_in(&mut reader, "task,x").1.priority, Priority::default());
     }
 
     #[test]

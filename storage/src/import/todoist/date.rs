@@ -306,8 +306,10 @@ fn month(word: &str) -> Option<u32> {
     place(MONTHS).or_else(|| place(MONTHS_IN_FULL)).and_then(|place| u32::try_from(place + 1).ok())
 }
 
-/// The rule's first day, `start` or later.
+/// The first day, `start` or later, that the rule names: its interval begins there, whatever period `start` is in.
 fn first_day(rule: &str, start: NaiveDate) -> Option<NaiveDate> {
+    let parts: Vec<&str> = rule.split(';').filter(|part| !part.starts_with("INTERVAL=")).collect();
+    let rule = parts.join(";");
     let set: rrule::RRuleSet = format!("DTSTART:{}T000000Z\nRRULE:{rule}", start.format("%Y%m%d")).parse().ok()?;
     set.all(1).dates.first().map(|first| first.with_timezone(&Utc).date_naive())
 }
@@ -366,7 +368,8 @@ mod tests {
             ("every Mondays", "2026-06-22 FREQ=WEEKLY;BYDAY=MO"),
             ("ev mon, wed", "2026-06-17 FREQ=WEEKLY;BYDAY=MO,WE"),
             ("every wed and mon 9pm", "2026-06-17 21:00 FREQ=WEEKLY;BYDAY=MO,WE"),
-            ("every other tuesday", "2026-06-30 FREQ=WEEKLY;INTERVAL=2;BYDAY=TU"),
+            ("every 3 mon starting 2026-12-01", "2026-12-07 FREQ=WEEKLY;INTERVAL=3;BYDAY=MO"),
+            ("every other tuesday", "2026-06-23 FREQ=WEEKLY;INTERVAL=2;BYDAY=TU"),
             ("every! 2 weeks", "2026-06-17 !FREQ=WEEKLY;INTERVAL=2"),
             ("every!day", "2026-06-17 !FREQ=DAILY"),
             ("every 15th", "2026-07-15 FREQ=MONTHLY;BYMONTHDAY=15"),

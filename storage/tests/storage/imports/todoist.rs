@@ -41,7 +41,7 @@ async fn a_project_comes_with_its_hierarchy_sections_labels_and_comments(#[value
     assert_eq!(task(&person, "Part").await.parent_id, plan.id);
     let write = task(&person, "Write").await;
     assert_eq!((write.tags.as_slice(), write.due_time), (["Later".to_owned()].as_slice(), None));
-    assert_eq!((write.description.as_str(), write.priority()), ("DATE: irgendwann", Priority::Medium));
+    assert_eq!((write.description.as_str(), write.priority()), ("DATE: irgendwann", Priority::Urgent));
 
     let categories = person.categories().list_categories(ListCategoriesRequest::default()).await.unwrap().into_inner();
     let house = categories.categories.into_iter().find(|category| category.name == "House").unwrap();
