@@ -10,6 +10,7 @@ mod cell;
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _};
+use std::sync::Arc;
 
 use chrono::NaiveDate;
 
@@ -83,6 +84,8 @@ pub struct Entry {
     pub key: RowKey,
     /// Its habit.
     pub habit: RowKey,
+    /// Where the file has it; nowhere in a backup.
+    pub place: Place,
     /// The day.
     pub day: NaiveDate,
     /// How often it was done.
@@ -91,6 +94,15 @@ pub struct Entry {
     pub skipped: bool,
     /// What the person remarked, and the exact value of a fraction.
     pub notes: String,
+}
+
+/// A place in an archive.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Place {
+    /// The file in it.
+    pub file: Option<Arc<str>>,
+    /// The line of that file; 0 if there is none.
+    pub line: u64,
 }
 
 /// Why a file cannot be read at all.
@@ -142,6 +154,16 @@ pub fn kind(file: &mut File) -> Result<Kind, Unusable> {
         Ok(Kind::Backup)
     } else {
         Err(Unusable::Unknown)
+    }
+}
+
+impl Place {
+    /// The same error, naming the file.
+    pub fn name(&self, error: RowError) -> RowError {
+        match &self.file {
+            Some(file) => RowError::new(format!("{file}: {error}")),
+            None => error,
+        }
     }
 }
 
@@ -206,7 +228,7 @@ impl Scale {
             return None;
         }
         let key = key([self.habit.as_slice(), day.to_string().as_bytes()]);
-        Some(Entry { key, habit: self.habit, day, count, skipped, notes })
+        Some(Entry { key, habit: self.habit, place: Place::default(), day, count, skipped, notes })
     }
 }
 

@@ -6,12 +6,13 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read;
+use std::sync::Arc;
 
 use zip::ZipArchive;
 use zip::result::ZipError;
 
 use super::cell::{date, mark, texts};
-use super::{Description, Found, Scale, Unusable};
+use super::{Description, Found, Place, Scale, Unusable};
 use crate::import::columns::Columns;
 use crate::import::csv::{Row, RowReader};
 use crate::import::row::{RowError, RowKeys, problem};
@@ -80,6 +81,18 @@ impl Findings<'_> {
         self.is_wanted = self.is_wanted && (self.sink)(found);
     }
 
+    /// Adds what a row says of a day, if anything.
+    fn add_entry(&mut self, line: u64, file: &Arc<str>, entry: Result<Option<super::Entry>, RowError>) {
+        match entry {
+            Ok(Some(entry)) => {
+                let place = Place { file: Some(Arc::clone(file)), line };
+                self.add(Found::Entry(super::Entry { place, ..entry }));
+            }
+            Ok(None) => {}
+            Err(error) => self.unreadable(line, file, &error),
+        }
+    }
+
     fn unreadable(&mut self, line: u64, file: &str, error: &RowError) {
         self.add(Found::Unreadable { line, message: format!("{file}: {error}") });
     }
@@ -145,11 +158,9 @@ impl Archive {
 
     /// Entries of one habit. Old versions have no header.
     fn entries(&mut self, file: &str, scale: &Scale, found: &mut Findings<'_>) -> Result<(), Unusable> {
+        let name: Arc<str> = file.into();
         self.rows(file, &mut |row| {
-            match entry(row, scale) {
-                Ok(entry) => entry.into_iter().for_each(|entry| found.add(Found::Entry(entry))),
-                Err(error) => found.unreadable(row.line, file, &error),
-            }
+            found.add_entry(row.line, &name, entry(row, scale));
             found.is_wanted
         })
     }
@@ -160,6 +171,7 @@ impl Archive {
         if scales.is_empty() || !self.names.contains(&file) {
             return Ok(());
         }
+        let name: Arc<str> = CHECKMARKS.into();
         let mut names: Option<Vec<String>> = None;
         self.rows(&file, &mut |row| {
             let cells = row.fields.map_err(|error| RowError::new(error.to_string())).and_then(texts);
@@ -168,10 +180,7 @@ impl Archive {
                 (Ok(cells), Some(names)) => {
                     let named = names.iter().zip(&cells).skip(1);
                     for (scale, cell) in named.filter_map(|(name, cell)| Some((scales.get(name)?, cell))) {
-                        match day_entry(&cells[0], cell, "", scale) {
-                            Ok(entry) => entry.into_iter().for_each(|entry| found.add(Found::Entry(entry))),
-                            Err(error) => found.unreadable(row.line, CHECKMARKS, &error),
-                        }
+                        found.add_entry(row.line, &name, day_entry(&cells[0], cell, "", scale));
                     }
                 }
                 (Err(error), _) => found.unreadable(row.line, CHECKMARKS, &error),

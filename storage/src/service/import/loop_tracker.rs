@@ -142,7 +142,10 @@ impl<'a> Batch<'a> {
     async fn add(&mut self, found: Found) -> Result<(), Error> {
         let (line, refused) = match found {
             Found::Habit(habit) => (habit.line, self.add_habit(habit).await?.err()),
-            Found::Entry(entry) => (0, self.add_entry(entry).await?.err()),
+            Found::Entry(entry) => {
+                let refused = self.add_entry(&entry).await?.err();
+                (entry.place.line, refused.map(|error| entry.place.name(error)))
+            }
             Found::Unreadable { line, message } => (line, Some(RowError::new(message))),
         };
         if let Some(error) = refused {
@@ -209,7 +212,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Adds what was done on a day, unless the day has a log. The inner error is the row's own.
-    async fn add_entry(&mut self, entry: loop_tracker::Entry) -> Result<Result<(), RowError>, Error> {
+    async fn add_entry(&mut self, entry: &loop_tracker::Entry) -> Result<Result<(), RowError>, Error> {
         if self.known.contains_key(&entry.key) {
             self.outcome.known += 1;
             return Ok(Ok(()));
@@ -222,7 +225,7 @@ impl<'a> Batch<'a> {
         if !(FIRST_DATE..=self.today).contains(&day) {
             return Ok(Err(RowError::new(format!("Date: {day} is not from {FIRST_DATE} to {}", self.today))));
         }
-        let log = match self.new_log(habit_id, &entry) {
+        let log = match self.new_log(habit_id, entry) {
             Ok(log) => log,
             Err(error) => return Ok(Err(error)),
         };

@@ -122,7 +122,9 @@ async fn broken_lines_are_named_with_their_files(#[values(Sqlite, Postgres)] on:
     assert_eq!(summary.counts(), (2 + 2, 0, 3), "{summary:?}");
     assert_eq!(summary.errors[0].0, 3);
     assert!(summary.errors[0].1.starts_with("001 Read/Checkmarks.csv: Date: "), "{summary:?}");
-    assert!(summary.errors.iter().any(|(_, message)| message.contains("2026-06-16")), "not yet: {summary:?}");
+    let (line, future) = summary.errors.iter().find(|(_, message)| message.contains("2026-06-16")).unwrap();
+    assert_eq!(*line, 5, "{summary:?}");
+    assert!(future.starts_with("001 Read/Checkmarks.csv: Date: "), "not yet: {summary:?}");
 }
 
 #[rstest]
