@@ -7,6 +7,8 @@
 //!   WKST, which shifts BYSETPOS. So rules are completed here, and expanded from the beginning of a period.
 //! * COUNT and UNTIL are applied here, to what is not before the start.
 //! * It looks for the next date without an end unless it is told to `limit` itself, to 100,000 empty periods.
+//! * Of weekdays with and without a number it takes those that both name, where RFC 5545 has those that either does. So
+//!   beside one with a number, every weekday is named with all its numbers.
 //! * It misses days of January that belong to the last week of the year before. So BYWEEKNO is applied here.
 
 use chrono::{DateTime, Datelike, Days, Month, Months, NaiveDate, NaiveTime, Weekday};
@@ -158,15 +160,27 @@ fn of_crate(rule: &Rule) -> RRule<Unvalidated> {
     };
     let months: Vec<Month> =
         narrow::<u8>(&rule.by_month).into_iter().filter_map(|month| month.try_into().ok()).collect();
-    let days = rule.by_day.iter().map(|day| NWeekday::new(day.ordinal, day.weekday)).collect();
     RRule::new(frequency)
         .interval(rule.interval)
         .week_start(rule.week_start)
         .by_month(&months)
         .by_year_day(rule.by_year_day.clone())
         .by_month_day(narrow(&rule.by_month_day))
-        .by_weekday(days)
+        .by_weekday(weekdays(rule))
         .by_set_pos(rule.by_position.iter().map(|position| i32::from(*position)).collect())
+}
+
+fn weekdays(rule: &Rule) -> Vec<NWeekday> {
+    let is_mixed = [true, false].iter().all(|some| rule.by_day.iter().any(|day| day.ordinal.is_some() == *some));
+    let is_within_month = rule.frequency == Frequency::Monthly || !rule.by_month.is_empty();
+    let all_ordinals = || 1..=if is_within_month { 5 } else { 53 };
+    let days = rule.by_day.iter().flat_map(|day| -> Vec<NWeekday> {
+        match day.ordinal {
+            None if is_mixed => all_ordinals().map(|ordinal| NWeekday::new(Some(ordinal), day.weekday)).collect(),
+            ordinal => vec![NWeekday::new(ordinal, day.weekday)],
+        }
+    });
+    days.collect()
 }
 
 fn narrow<T: TryFrom<i16>>(numbers: &[i16]) -> Vec<T> {
@@ -192,6 +206,17 @@ mod tests {
         assert_eq!(first("FREQ=MONTHLY", "2026-01-30", 3), ["2026-01-30", "2026-03-30", "2026-04-30"]);
         assert_eq!(first("FREQ=MONTHLY", "2027-12-29", 4), ["2027-12-29", "2028-01-29", "2028-02-29", "2028-03-29"]);
         assert_eq!(first("FREQ=MONTHLY;BYMONTHDAY=-1", "2026-01-31", 3), ["2026-01-31", "2026-02-28", "2026-03-31"]);
+    }
+
+    #[test]
+    fn weekdays_with_and_without_a_number_go_together() {
+        let expected =
+            ["2026-01-02", "2026-01-05", "2026-01-12", "2026-01-19", "2026-01-26", "2026-02-02", "2026-02-06"];
+        assert_eq!(first("FREQ=MONTHLY;BYDAY=MO,1FR", "2026-01-01", 7), expected);
+        let last = ["2026-12-25", "2026-12-28", "2027-01-04"];
+        let rule = Rule::parse("FREQ=YEARLY;BYDAY=MO,-1FR").unwrap();
+        let dates = Dates::new(&rule, day("2026-01-01"), day("2026-12-22"));
+        assert_eq!(dates.take(3).map(|date| date.to_string()).collect::<Vec<_>>(), last);
     }
 
     #[test]

@@ -170,10 +170,6 @@ impl Rule {
                 self.by_day.iter().filter_map(|day| day.ordinal).any(|ordinal| ordinal.abs() > ordinal_max),
                 "BYDAY names a weekday that its month or year does not have that often",
             ),
-            (
-                has_ordinal && self.by_day.iter().any(|day| day.ordinal.is_none()),
-                "BYDAY must have a number on all its weekdays or on none",
-            ),
             (!self.by_position.is_empty() && !self.has_by_parts(), "BYSETPOS needs another BY part to choose from"),
             (
                 !self.by_position.is_empty() && !self.by_week_number.is_empty(),
@@ -457,7 +453,6 @@ mod tests {
             ("FREQ=WEEKLY;BYDAY=1MO", "BYDAY with a number goes with"),
             ("FREQ=YEARLY;BYWEEKNO=1;BYDAY=1MO", "BYDAY with a number does not go"),
             ("FREQ=MONTHLY;BYDAY=6MO", "that often"),
-            ("FREQ=MONTHLY;BYDAY=MO,1FR", "on all its weekdays or on none"),
             ("FREQ=WEEKLY;BYDAY=XMO", "BYDAY must be"),
             ("FREQ=WEEKLY;BYDAY=0MO", "BYDAY must be"),
             ("FREQ=WEEKLY;BYDAY=M", "BYDAY must be"),
