@@ -84,7 +84,7 @@ pub enum Origin {
     Document,
     /// The document has it, unless it was written before there was such a column; then it is zero.
     LaterDocument,
-    /// The text of another column, in lower case.
+    /// The text of another column, folded.
     Folded(&'static str),
     /// The microseconds from one time to another.
     Micros(&'static str, &'static str),

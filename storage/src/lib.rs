@@ -158,6 +158,7 @@ impl Storage {
         let mut background = JoinSet::new();
         background.spawn(upkeep::watch_health(database.clone(), self.node.health().clone()));
         background.spawn(upkeep::index_what_was_written_before(Arc::clone(&self.store)));
+        background.spawn(upkeep::renew_what_is_folded(Arc::clone(&self.store)));
         background.spawn(upkeep::forget_what_expired(Arc::clone(&self.store)));
         background.spawn(upkeep::make_occurrences(Arc::clone(&self.store)));
         background.spawn(self.replicas.run());

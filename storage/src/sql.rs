@@ -14,6 +14,7 @@ pub mod changes;
 mod connection;
 pub mod documents;
 pub mod due;
+pub mod folding;
 pub mod habit_reminders;
 pub mod habits;
 pub mod imports;

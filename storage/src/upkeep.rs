@@ -1,5 +1,6 @@
 //! What happens without a request: the database's health is watched, and what has expired is forgotten.
 
+mod folding;
 mod series;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::service::Store;
 use crate::sql::users::Expired;
 use crate::sql::{Database, request_ids, search, sessions, tasks, users};
 
+pub(crate) use self::folding::renew_what_is_folded;
 pub(crate) use self::series::make_occurrences;
 
 const CHECK_INTERVAL: Duration = Duration::from_secs(5);

@@ -9,6 +9,7 @@ use crate::clock::{FIRST_TIME, LAST_TIME, truncate};
 use crate::domain::Problem;
 use crate::domain::recurrence::parse_date;
 use crate::domain::time_log::micros_between;
+use crate::domain::words;
 use crate::import::row::RowError;
 
 /// A row: the values of its section's columns, in their order.
@@ -97,7 +98,7 @@ impl Row {
             Origin::Document | Origin::LaterDocument => None,
             Origin::Zero => Some(Value::Long(0)),
             Origin::Folded(column) => match self.value(section, column) {
-                Value::Text(text) => Some(Value::Text(text.to_lowercase())),
+                Value::Text(text) => Some(Value::Text(words::fold(text))),
                 _ => None,
             },
             Origin::Micros(start, end) => {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Problem;
+use super::{Problem, words};
 
 /// Declares a type whose values are text of limited length.
 ///
@@ -108,21 +108,21 @@ text!(
 impl Tag {
     /// The form under which tags are compared.
     pub fn key(&self) -> String {
-        self.0.to_lowercase()
+        words::fold(&self.0)
     }
 }
 
 impl HabitName {
     /// The form under which names are ordered.
     pub fn key(&self) -> String {
-        self.0.to_lowercase()
+        words::fold(&self.0)
     }
 }
 
 impl CategoryName {
     /// The form under which names are compared.
     pub fn key(&self) -> String {
-        self.0.to_lowercase()
+        words::fold(&self.0)
     }
 }
 
@@ -242,5 +242,6 @@ mod tests {
             assert!(Tag::parse(bad).is_err(), "{bad}");
         }
         assert_eq!(Tag::parse("Writing").unwrap().key(), "writing");
+        assert_eq!(Tag::parse("Straße").unwrap().key(), Tag::parse("STRASSE").unwrap().key());
     }
 }

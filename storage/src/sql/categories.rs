@@ -46,11 +46,12 @@ pub async fn insert(connection: &mut Connection, user_id: Uuid, category: &Categ
     .map(drop)
 }
 
-/// Writes a category. Fails with a unique violation if the person has another of that name.
+/// Writes a category. Fails with a unique violation if the person has another of that name. A name that stays keeps its
+/// key: under newer rules of folding, it could be that of another.
 pub async fn update(connection: &mut Connection, user_id: Uuid, category: &Category) -> sqlx::Result<()> {
     query(
-        "UPDATE categories SET name = $3, name_key = $4, color = $5, icon = $6, version = $7, update_time = $8
-         WHERE user_id = $1 AND id = $2",
+        "UPDATE categories SET name = $3, name_key = CASE WHEN name = $3 THEN name_key ELSE $4 END, color = $5,
+         icon = $6, version = $7, update_time = $8 WHERE user_id = $1 AND id = $2",
     )
     .bind(user_id)
     .bind(category.id)
@@ -63,6 +64,20 @@ pub async fn update(connection: &mut Connection, user_id: Uuid, category: &Categ
     .execute(connection)
     .await
     .map(drop)
+}
+
+/// Gives a category the key of its name, unless another one has that. Answers whether it did.
+pub async fn renew_key(connection: &mut Connection, user_id: Uuid, category: &Category) -> sqlx::Result<u64> {
+    query(
+        "UPDATE categories SET name_key = $3 WHERE user_id = $1 AND id = $2 AND NOT EXISTS (
+             SELECT 1 FROM categories AS others WHERE others.user_id = $1 AND others.name_key = $3
+         )",
+    )
+    .bind(user_id)
+    .bind(category.id)
+    .bind(category.name.key())
+    .execute(connection)
+    .await
 }
 
 /// Deletes a category.

@@ -32,7 +32,7 @@ pub(super) async fn put_notes(connection: &mut Connection, user_id: Uuid, logs: 
     put(connection, user_id, &documents).await
 }
 
-/// Makes tasks findable by what an import has written: ids, titles and descriptions of tasks, and ids, tasks and notes
+/// Makes tasks findable by what has been written elsewhere: ids, titles and descriptions of tasks, and ids, tasks and notes
 /// of time logs.
 pub(super) async fn put_texts(
     connection: &mut Connection,
@@ -130,7 +130,7 @@ async fn put(connection: &mut Connection, user_id: Uuid, documents: &[Document])
             " ON CONFLICT (user_id, id) DO UPDATE
               SET task_id = excluded.task_id, title = excluded.title, body = excluded.body, words = excluded.words
               WHERE search_documents.task_id <> excluded.task_id OR search_documents.title <> excluded.title
-              OR search_documents.body <> excluded.body",
+              OR search_documents.body <> excluded.body OR search_documents.words <> excluded.words",
         );
         let is_common = chunk.len() == ROWS_PER_INSERT || chunk.len() == 1;
         insert.build().persistent(is_common).execute(&mut *connection).await?;
@@ -201,7 +201,7 @@ mod tests {
         assert_eq!(index_missing(&mut transaction, user_id, 10).await.unwrap(), 0);
 
         let mut found = QueryBuilder::new("SELECT id FROM tasks WHERE ");
-        push_mentions(&mut found, user_id, &Word { text: "größ".to_owned(), is_prefix: true });
+        push_mentions(&mut found, user_id, &Word { text: words::fold("größ"), is_prefix: true });
         found.push(" AND ");
         push_mentions(&mut found, user_id, &Word { text: "measured".to_owned(), is_prefix: false });
         let found = found.build_query_scalar::<Uuid>().fetch_all(&mut transaction).await.unwrap();

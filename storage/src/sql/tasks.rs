@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 pub use self::listing::{Listing, list};
 use super::{Connection, QueryBuilder, query, query_as, query_scalar, search};
-use crate::domain::task::Task;
+use crate::domain::task::{Tags, Task};
 use crate::page::Position;
 
 macro_rules! columns {
@@ -113,7 +113,7 @@ pub async fn insert(connection: &mut Connection, user_id: Uuid, tasks: &[Task]) 
         insert.build().persistent(is_common).execute(&mut *connection).await?;
     }
     search::put_tasks(connection, user_id, tasks).await?;
-    insert_tags(connection, user_id, tasks).await
+    insert_tags(connection, user_id, tasks.iter().map(|task| (task.id, &task.tags))).await
 }
 
 /// Writes a task; its tags too if `tags_changed`. What it is an occurrence of stays as it is.
@@ -147,25 +147,38 @@ pub async fn update(connection: &mut Connection, user_id: Uuid, task: &Task, tag
     .await?;
     search::put_tasks(connection, user_id, std::slice::from_ref(task)).await?;
 
-    if tags_changed {
-        query("DELETE FROM task_tags WHERE user_id = $1 AND task_id = $2")
-            .bind(user_id)
-            .bind(task.id)
-            .execute(&mut *connection)
-            .await?;
-        insert_tags(connection, user_id, std::slice::from_ref(task)).await?;
-    }
-    Ok(())
+    if tags_changed { replace_tags(connection, user_id, task.id, &task.tags).await } else { Ok(()) }
 }
 
-async fn insert_tags(connection: &mut Connection, user_id: Uuid, tasks: &[Task]) -> sqlx::Result<()> {
+/// Finds a task by these tags, and by no others.
+pub(super) async fn replace_tags(
+    connection: &mut Connection,
+    user_id: Uuid,
+    id: Uuid,
+    tags: &Tags,
+) -> sqlx::Result<()> {
+    query("DELETE FROM task_tags WHERE user_id = $1 AND task_id = $2")
+        .bind(user_id)
+        .bind(id)
+        .execute(&mut *connection)
+        .await?;
+    insert_tags(connection, user_id, [(id, tags)].into_iter()).await
+}
+
+async fn insert_tags(
+    connection: &mut Connection,
+    user_id: Uuid,
+    tasks: impl Iterator<Item = (Uuid, &Tags)>,
+) -> sqlx::Result<()> {
     let rows: Vec<(Uuid, String)> =
-        tasks.iter().flat_map(|task| task.tags.as_slice().iter().map(|tag| (task.id, tag.key()))).collect();
+        tasks.flat_map(|(id, tags)| tags.as_slice().iter().map(move |tag| (id, tag.key()))).collect();
     for chunk in rows.chunks(TAGS_PER_INSERT) {
         let mut insert = QueryBuilder::new("INSERT INTO task_tags (user_id, task_id, tag) ");
         insert.push_values(chunk, |row, (task_id, tag)| {
             row.push_bind(user_id).push_bind(*task_id).push_bind(tag.as_str());
         });
+        // Tags that were different under older rules of folding are one now.
+        insert.push(" ON CONFLICT DO NOTHING");
         insert.build().persistent(chunk.len() == TAGS_PER_INSERT).execute(&mut *connection).await?;
     }
     Ok(())

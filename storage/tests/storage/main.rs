@@ -14,6 +14,7 @@ mod days;
 mod durability;
 mod exports;
 mod faults;
+mod folding;
 mod habit_reminders;
 mod habits;
 mod history;
