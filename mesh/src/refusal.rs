@@ -163,12 +163,11 @@ pub fn invalid_arguments(violations: Vec<(String, String)>) -> Status {
 pub fn with_violations(
     status: &Status,
     message: impl Into<String>,
-    violations: Vec<(String, String)>,
+    violations: Vec<FieldViolation>,
     facts: &[(String, String)],
 ) -> Status {
     let mut details = status.get_error_details();
-    let violation = |(field, description)| FieldViolation::new(field, description);
-    details.set_bad_request(violations.into_iter().map(violation).collect::<Vec<_>>());
+    details.set_bad_request(violations);
     if let Some(mut info) = details.error_info().cloned() {
         info.metadata.extend(facts.iter().cloned());
         details.set_error_info(info.reason, info.domain, info.metadata);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use focusflow_mesh::refusal;
 use tonic::{Code, Status};
+use tonic_types::{FieldViolation, StatusExt as _};
 use uuid::Uuid;
 
 use crate::domain::Problem;
@@ -24,6 +25,9 @@ pub(crate) enum Error {
     /// There is no such thing among the person's.
     #[error("{resource} {id} does not exist")]
     NotFound { resource: &'static str, id: String },
+    /// A field refers to what is not among the person's.
+    #[error("{resource} {id} does not exist")]
+    BadReference { field: &'static str, resource: &'static str, id: Uuid },
     /// There is one already.
     #[error("{resource} {name} exists already")]
     AlreadyExists { resource: &'static str, name: String },
@@ -101,6 +105,14 @@ impl Error {
     pub(crate) fn not_found(resource: &'static str, id: Uuid) -> Self {
         Self::NotFound { resource, id: id.to_string() }
     }
+
+    /// The same, of what a field refers to.
+    pub(crate) fn of_reference(self, field: &'static str, resource: &'static str, id: Uuid) -> Self {
+        match self {
+            Self::NotFound { .. } => Self::BadReference { field, resource, id },
+            error => error,
+        }
+    }
 }
 
 /// Names the field that a problem is in.
@@ -126,6 +138,7 @@ impl From<Error> for Status {
         match error {
             Error::Field { field, description } => refusal::invalid_argument(field, description),
             Error::NotFound { resource, id } => refusal::not_found(resource, id),
+            Error::BadReference { resource, id, .. } => refusal::not_found(resource, id),
             Error::AlreadyExists { resource, name } => refusal::already_exists(resource, name),
             Error::EtagMismatch { current } => {
                 refusal::aborted("ETAG_MISMATCH", message, &[("current_etag", current.as_str())])
@@ -182,11 +195,10 @@ fn database_status(error: &sqlx::Error) -> Status {
 
 /// The status of the first failed item, with a violation for each.
 fn batch_status(failures: Vec<Failure>, message: &str) -> Status {
-    let violations = failures.iter().map(Failure::violation).collect();
     let etags: Vec<(String, String)> = failures.iter().filter_map(Failure::current_etag).collect();
-    let first = failures.into_iter().next();
-    let status = first.map_or_else(|| refusal::invalid_arguments(Vec::new()), |first| Status::from(first.error));
-    refusal::with_violations(&status, message, violations, &etags)
+    let (statuses, violations): (Vec<Status>, Vec<FieldViolation>) = failures.into_iter().map(Failure::status).unzip();
+    let first = statuses.into_iter().next().unwrap_or_else(|| refusal::invalid_arguments(Vec::new()));
+    refusal::with_violations(&first, message, violations, &etags)
 }
 
 fn summary(failures: &[Failure]) -> String {
@@ -205,8 +217,17 @@ impl Failure {
         match error {
             Error::Field { field, description } if field.is_empty() => (path.clone(), description.clone()),
             Error::Field { field, description } => (format!("{path}.{field}"), description.clone()),
+            Error::BadReference { field, .. } => (format!("{path}.{field}"), error.to_string()),
             error => (path.clone(), error.to_string()),
         }
+    }
+
+    /// The status of the item alone, and what it is as a part of the batch.
+    fn status(self) -> (Status, FieldViolation) {
+        let (field, description) = self.violation();
+        let status = Status::from(self.error);
+        let reason = status.get_details_error_info().map(|info| info.reason).unwrap_or_default();
+        (status, FieldViolation { reason, ..FieldViolation::new(field, description) })
     }
 
     fn current_etag(&self) -> Option<(String, String)> {

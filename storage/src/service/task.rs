@@ -336,10 +336,12 @@ pub(super) async fn check(write: &mut Write, before: Option<&Task>, task: &mut T
 async fn check_references(write: &mut Write, before: Option<&Task>, task: &Task) -> Result<(), Error> {
     let user_id = write.user_id();
     if let Some(category_id) = task.category_id.filter(|id| before.and_then(|task| task.category_id) != Some(*id)) {
-        category::find(write.connection(), user_id, category_id).await?;
+        let found = category::find(write.connection(), user_id, category_id).await;
+        found.map_err(|error| error.of_reference("task.category_id", "category", category_id))?;
     }
     if let Some(parent_id) = task.parent_id.filter(|id| before.and_then(|task| task.parent_id) != Some(*id)) {
-        find(write.connection(), user_id, parent_id).await?;
+        let found = find(write.connection(), user_id, parent_id).await;
+        found.map_err(|error| error.of_reference("task.parent_id", "task", parent_id))?;
         if tasks::has_ancestor(write.connection(), user_id, parent_id, task.id).await? {
             return Err(Error::field("task.parent_id", "must not be the task itself or one of its parts"));
         }
