@@ -61,13 +61,16 @@ pub async fn find_user(connection: &mut Connection, secret_hash: &[u8]) -> sqlx:
     Ok(user_id.flatten())
 }
 
-/// The person's feed that has a secret.
+/// The person's feed that has a secret, unless they have asked for their account's end.
 pub async fn find(connection: &mut Connection, user_id: Uuid, secret_hash: &[u8]) -> sqlx::Result<Option<Feed>> {
-    query_as("SELECT id, name, style, create_time FROM calendar_feeds WHERE user_id = $1 AND secret_hash = $2")
-        .bind(user_id)
-        .bind(secret_hash)
-        .fetch_optional(connection)
-        .await
+    query_as(
+        "SELECT id, name, style, create_time FROM calendar_feeds WHERE user_id = $1 AND secret_hash = $2
+         AND EXISTS (SELECT 1 FROM users WHERE users.id = $1 AND users.delete_time IS NULL)",
+    )
+    .bind(user_id)
+    .bind(secret_hash)
+    .fetch_optional(connection)
+    .await
 }
 
 /// At most `limit` of a person's tasks that are due from `start` on and before `end`, by due time.

@@ -1,7 +1,7 @@
 use focusflow_proto::v1::calendar_feed::Style;
 use focusflow_proto::v1::{
-    CalendarFeed, CompleteTaskRequest, CreateCalendarFeedRequest, DeleteCalendarFeedRequest, DeleteTaskRequest,
-    GetCalendarRequest, ListCalendarFeedsRequest, Task,
+    CalendarFeed, CompleteTaskRequest, CreateCalendarFeedRequest, DeleteCalendarFeedRequest, DeleteMeRequest,
+    DeleteTaskRequest, GetCalendarRequest, ListCalendarFeedsRequest, Task,
 };
 use rstest::rstest;
 use tonic::{Code, Status};
@@ -116,6 +116,17 @@ async fn a_secret_is_shown_once_and_ends_with_its_feed(#[values(Sqlite, Postgres
     person.calendars().delete_calendar_feed(delete(&first.id)).await.unwrap();
     assert_eq!(refusal(calendar(&person, &first.secret).await).0, Code::NotFound);
     assert!(list().await.is_empty());
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_feed_is_silent_once_its_persons_account_is_to_end(#[values(Sqlite, Postgres)] on: Backend) {
+    let world = World::start(on).await;
+    let person = world.person().await;
+    let feed = feed(&person, Style::Events).await;
+    calendar(&person, &feed.secret).await.unwrap();
+    person.user().delete_me(DeleteMeRequest {}).await.unwrap();
+    assert_eq!(refusal(calendar(&person, &feed.secret).await).0, Code::NotFound);
 }
 
 #[rstest]
