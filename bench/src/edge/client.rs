@@ -14,7 +14,6 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use prost::Message;
 use tokio::net::TcpStream;
-use uuid::Uuid;
 
 use super::lane::Operation;
 use crate::load::Call;
@@ -46,7 +45,8 @@ impl Caller {
         tokio::spawn(connection);
         let person = tier.person(number);
         let tokens = AccessTokens::new(server::JWT_SECRET.as_bytes())?;
-        let token = tokens.issue(person, Uuid::now_v7(), SystemTime::now())?;
+        // The session that the data has for each person.
+        let token = tokens.issue(person, person, SystemTime::now())?;
         let authorization = format!("Bearer {token}").parse()?;
         Ok(Self { operation, tier, number, sender, host: address.parse()?, authorization })
     }

@@ -12,6 +12,8 @@ use super::tier::{CHANGES, PEOPLE, TASKS_PER_PERSON, Tier};
 
 /// Seconds since 1970 of the first task; the others follow by the second.
 const FIRST_SECOND: u64 = 1_735_689_600;
+/// In the year 2100.
+const SESSIONS_END_SECOND: u64 = 4_102_444_800;
 
 /// What a database calls the pieces of the statements that fill it.
 struct Dialect {
@@ -116,7 +118,7 @@ async fn migrate(url: &str) -> anyhow::Result<()> {
 
 impl Dialect {
     fn statements(&self, tier: Tier) -> Vec<String> {
-        let mut statements = vec![self.people(), self.changes(), self.last_number()];
+        let mut statements = vec![self.people(), self.sessions(), self.changes(), self.last_number()];
         statements.extend((0..TASKS_PER_PERSON).map(|turn| self.tasks(tier, turn)));
         statements
     }
@@ -131,6 +133,17 @@ impl Dialect {
              change_number, create_time, update_time)
              SELECT {id}, n || '@example.org', n || '@example.org', '', 'Ada', 'Lovelace', 'Europe/Berlin',
              0, 540, 1020, '[1, 2, 3, 4, 5]', 'FREE', {yes}, 0, {time}, {time} FROM {numbers}"
+        )
+    }
+
+    /// One of each person's, with the person's id, for tokens that are issued without a sign-in.
+    fn sessions(&self) -> String {
+        let (id, time, numbers) =
+            (self.person("n"), (self.instant)(&FIRST_SECOND.to_string()), (self.numbers)(PEOPLE + 1));
+        let end = (self.instant)(&SESSIONS_END_SECOND.to_string());
+        format!(
+            "INSERT INTO sessions (id, user_id, user_agent, expire_time, create_time)
+             SELECT {id}, {id}, '', {end}, {time} FROM {numbers}"
         )
     }
 

@@ -40,8 +40,8 @@ pub(super) fn accept(inner: &Arc<Inner>, request: &mut Request<Body>) -> Result<
         return Err(Status::from(Refusal::new(Reason::Draining, "the server is shutting down")).into());
     }
     let slot = inner.sockets.open()?;
-    let upgrade = hyper::upgrade::on(request);
     let caller = Caller::of(request.extensions()).without_page();
+    let upgrade = hyper::upgrade::on(request);
     tokio::spawn(serve(Arc::clone(inner), upgrade, encoding, slot, caller));
 
     let mut response = Response::new(Body::empty());
