@@ -57,17 +57,12 @@ pub(in crate::service) async fn untrash_with(
     }
     set_exception(write, &task, false).await?;
     let calendar = Calendar::of(write).await?;
-    let task = match &task.recurrence {
-        Some(recurrence) => {
-            let task = task::save(write, &task, restarted(&calendar, &task)).await?;
-            arrange(store, write, &calendar, &task, recurrence, calendar.today).await?;
-            task
-        }
-        None => {
-            follow(store, write, Some(before), &task).await?;
-            task
-        }
-    };
+    if let Some(recurrence) = &task.recurrence {
+        let series = task::save(write, &task, restarted(&calendar, &task)).await?;
+        arrange(store, write, &calendar, &series, recurrence, calendar.today).await?;
+    } else {
+        follow(store, write, Some(before), &task).await?;
+    }
     catch_up(write, &calendar, &restored).await?;
     tasks::find(write.connection(), user_id, task.id).await?.ok_or_else(|| Error::not_found("task", task.id))
 }
