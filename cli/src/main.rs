@@ -5,6 +5,7 @@ mod cert;
 mod export;
 mod gateway;
 mod import;
+mod openapi;
 mod service;
 mod up;
 
@@ -37,6 +38,8 @@ enum Command {
     Import(import::Arguments),
     /// Take all that you have here out, as one JSON document
     Export(export::Arguments),
+    /// Print the REST interface as an OpenAPI 3.1 document
+    Openapi(openapi::Arguments),
 }
 
 #[tokio::main]
@@ -49,6 +52,7 @@ async fn main() -> ExitCode {
         Command::Cert(command) => cert::run(command),
         Command::Import(arguments) => import::run(arguments).await,
         Command::Export(arguments) => export::run(arguments).await,
+        Command::Openapi(arguments) => openapi::run(arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

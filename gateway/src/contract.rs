@@ -163,7 +163,8 @@ impl Rpc {
     }
 }
 
-fn is_exposed(policy: &MethodPolicy) -> bool {
+/// Whether clients of the edge may call the RPC.
+pub(crate) fn is_exposed(policy: &MethodPolicy) -> bool {
     matches!(policy.auth, Auth::User | Auth::None) && policy.callers.admit(ACCOUNT)
 }
 

@@ -20,6 +20,7 @@ pub mod config;
 mod contract;
 mod edge;
 mod limits;
+pub mod openapi;
 mod refusal;
 mod startup;
 pub mod transcode;

@@ -17,9 +17,9 @@ mod request;
 mod response;
 mod resumption;
 mod router;
-mod rule;
+pub(crate) mod rule;
 mod scalar;
-mod template;
+pub(crate) mod template;
 mod time;
 mod update_mask;
 pub(crate) mod wire;
@@ -33,6 +33,8 @@ pub use plan::{MessageIndex, Plan};
 pub use request::BindingError;
 pub use resumption::ResumptionError;
 pub use template::TemplateError;
+
+pub(crate) use response::with_error_types;
 
 use request::Binding;
 use response::Rendering;

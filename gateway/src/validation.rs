@@ -10,9 +10,9 @@
 
 mod check;
 mod compile;
-mod number;
+pub(crate) mod number;
 mod path;
-mod rule;
+pub(crate) mod rule;
 mod text;
 
 use std::collections::HashMap;
@@ -89,6 +89,11 @@ impl Rules {
     pub fn of_method(self: &Arc<Self>, method: &str) -> Option<RequestRules> {
         let input = *self.inputs.get(method)?;
         Some(RequestRules { rules: Arc::clone(self), input })
+    }
+
+    /// The rules of each message that has some, for those who tell clients of them.
+    pub(crate) fn messages(&self) -> &[MessageRules] {
+        &self.messages
     }
 
     fn check_message(&self, input: MessageIndex, message: &[u8]) -> Result<(), Status> {

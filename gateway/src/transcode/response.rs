@@ -79,7 +79,7 @@ pub(super) fn status_json(plan: &Plan, index: Option<MessageIndex>, status: &[u8
 }
 
 /// The contract together with `google.rpc`'s status and details, where it lacks them.
-pub(super) fn with_error_types(pool: &DescriptorPool) -> Result<DescriptorPool, DescriptorError> {
+pub(crate) fn with_error_types(pool: &DescriptorPool) -> Result<DescriptorPool, DescriptorError> {
     let mut pool = pool.clone();
     let Ok(mut set) = FileDescriptorSet::decode(tonic_types::pb::FILE_DESCRIPTOR_SET) else { return Ok(pool) };
     set.file.retain(|file| {

@@ -6,24 +6,24 @@ const EXTENSION: &str = "google.api.http";
 
 /// One binding of a method, as declared.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Rule {
+pub(crate) struct Rule {
     /// The HTTP verb; `None` if the annotation names no path.
-    pub(super) pattern: Option<Pattern>,
+    pub(crate) pattern: Option<Pattern>,
     /// Empty, `*` or a field's name.
-    pub(super) body: String,
+    pub(crate) body: String,
     /// Empty or a field's name.
-    pub(super) response_body: String,
+    pub(crate) response_body: String,
 }
 
 /// A verb and its path template.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Pattern {
-    pub(super) verb: String,
-    pub(super) template: String,
+pub(crate) struct Pattern {
+    pub(crate) verb: String,
+    pub(crate) template: String,
 }
 
 /// All methods that carry the annotation, each with its bindings, the first declared first.
-pub(super) fn annotated_methods(pool: &DescriptorPool) -> Vec<(MethodDescriptor, Vec<Rule>)> {
+pub(crate) fn annotated_methods(pool: &DescriptorPool) -> Vec<(MethodDescriptor, Vec<Rule>)> {
     // A contract that imports no annotation has no REST routes, which is no mistake.
     let Some(extension) = pool.get_extension_by_name(EXTENSION) else { return Vec::new() };
     let methods = pool.services().flat_map(|service| service.methods().collect::<Vec<_>>());

@@ -10,16 +10,16 @@ use std::ops::Range;
 
 /// A parsed template.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Template {
-    pub(super) segments: Vec<Segment>,
+pub(crate) struct Template {
+    pub(crate) segments: Vec<Segment>,
     /// The custom verb after the last colon.
-    pub(super) verb: Option<String>,
-    pub(super) variables: Vec<Variable>,
+    pub(crate) verb: Option<String>,
+    pub(crate) variables: Vec<Variable>,
 }
 
 /// What one segment of a path must be; `AnyRest` takes all that are left.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Segment {
+pub(crate) enum Segment {
     Literal(String),
     Any,
     AnyRest,
@@ -27,13 +27,13 @@ pub(super) enum Segment {
 
 /// A part of the path that fills a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Variable {
+pub(crate) struct Variable {
     /// The field's path, from the request message inwards.
-    pub(super) field_path: Vec<String>,
+    pub(crate) field_path: Vec<String>,
     /// The segments that it takes.
-    pub(super) segments: Range<usize>,
+    pub(crate) segments: Range<usize>,
     /// Whether it is written as several segments; such a value keeps its `%2F`, which is no separator.
-    pub(super) is_multi_segment: bool,
+    pub(crate) is_multi_segment: bool,
 }
 
 /// Why a template cannot be served.
@@ -112,7 +112,7 @@ impl Template {
 
 impl Variable {
     /// Whether it takes all that is left of a path.
-    pub(super) fn is_open_ended(&self, template: &Template) -> bool {
+    pub(crate) fn is_open_ended(&self, template: &Template) -> bool {
         template.segments[self.segments.clone()].last() == Some(&Segment::AnyRest)
     }
 }

@@ -7,7 +7,7 @@ use crate::transcode::wire::{Payload, WireType};
 
 /// A number of any of protobuf's types.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Number {
+pub(crate) enum Number {
     /// Wide enough for signed and unsigned ones of 64 bits.
     Integer(i128),
     Float(f64),
@@ -15,7 +15,7 @@ pub(super) enum Number {
 
 /// How a field's numbers are on the wire, of those types that have rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Encoding {
+pub(crate) enum Encoding {
     Int32,
     Int64,
     Uint32,
@@ -26,18 +26,18 @@ pub(super) enum Encoding {
 
 /// What a number must be.
 #[derive(Debug)]
-pub(super) struct NumberRules {
-    pub(super) encoding: Encoding,
-    pub(super) min: Option<Bound>,
-    pub(super) max: Option<Bound>,
+pub(crate) struct NumberRules {
+    pub(crate) encoding: Encoding,
+    pub(crate) min: Option<Bound>,
+    pub(crate) max: Option<Bound>,
 }
 
 /// One end of a range.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Bound {
-    pub(super) value: Number,
+pub(crate) struct Bound {
+    pub(crate) value: Number,
     /// Whether the value itself is within.
-    pub(super) is_included: bool,
+    pub(crate) is_included: bool,
 }
 
 impl Encoding {

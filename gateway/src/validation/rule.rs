@@ -7,35 +7,35 @@ use crate::transcode::wire::WireType;
 
 /// Which message of the tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct MessageIndex(pub(super) usize);
+pub(crate) struct MessageIndex(pub(super) usize);
 
 /// A message's fields that have constraints, or hold messages that have some.
 #[derive(Debug, Default)]
-pub(super) struct MessageRules {
+pub(crate) struct MessageRules {
     /// The full name.
-    pub(super) name: String,
-    pub(super) fields: Vec<FieldRules>,
+    pub(crate) name: String,
+    pub(crate) fields: Vec<FieldRules>,
 }
 
 /// One field.
 #[derive(Debug)]
-pub(super) struct FieldRules {
-    pub(super) number: u32,
+pub(crate) struct FieldRules {
+    pub(crate) number: u32,
     /// As declared.
-    pub(super) name: Box<str>,
-    pub(super) is_required: bool,
+    pub(crate) name: Box<str>,
+    pub(crate) is_required: bool,
     /// Whether its absence shows, so that an absent value meets every rule but that it be there.
-    pub(super) has_presence: bool,
+    pub(crate) has_presence: bool,
     /// Whether its zero value meets every rule.
-    pub(super) ignores_zero: bool,
+    pub(crate) ignores_zero: bool,
     /// The numbers of the other members of its oneof, which unset it when they come later.
-    pub(super) siblings: Vec<u32>,
-    pub(super) form: Form,
+    pub(crate) siblings: Vec<u32>,
+    pub(crate) form: Form,
 }
 
 /// Whether a field holds one value or many.
 #[derive(Debug)]
-pub(super) enum Form {
+pub(crate) enum Form {
     Single(ValueRules),
     List { count: Range, wire_type: WireType, item: ValueRules },
     Map { count: Range, key: ValueRules, key_wire_type: WireType, value: ValueRules, value_wire_type: WireType },
@@ -43,7 +43,7 @@ pub(super) enum Form {
 
 /// What one value must be.
 #[derive(Debug)]
-pub(super) enum ValueRules {
+pub(crate) enum ValueRules {
     Anything,
     Text(TextRules),
     /// A number of bytes.
@@ -55,52 +55,52 @@ pub(super) enum ValueRules {
 
 /// What a text must be.
 #[derive(Debug)]
-pub(super) struct TextRules {
+pub(crate) struct TextRules {
     /// In Unicode code points.
-    pub(super) length: Range,
-    pub(super) pattern: Option<Regex>,
-    pub(super) form: Option<TextForm>,
+    pub(crate) length: Range,
+    pub(crate) pattern: Option<Regex>,
+    pub(crate) form: Option<TextForm>,
 }
 
 /// A form of text that has a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum TextForm {
+pub(crate) enum TextForm {
     Email,
     Uuid,
 }
 
 /// What an enum's number must be.
 #[derive(Debug, Default)]
-pub(super) struct EnumRules {
+pub(crate) struct EnumRules {
     /// Sorted; `None` allows all.
-    pub(super) allowed: Option<Vec<i32>>,
+    pub(crate) allowed: Option<Vec<i32>>,
     /// Sorted.
-    pub(super) refused: Vec<i32>,
+    pub(crate) refused: Vec<i32>,
 }
 
 /// How many there may be of something, ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Range {
-    pub(super) min: usize,
-    pub(super) max: usize,
+pub(crate) struct Range {
+    pub(crate) min: usize,
+    pub(crate) max: usize,
 }
 
 impl FieldRules {
     /// Whether an unset field of no presence, which holds its zero value, has something to meet.
-    pub(super) fn checks_unset(&self) -> bool {
+    pub(crate) fn checks_unset(&self) -> bool {
         !self.has_presence && !self.ignores_zero
     }
 }
 
 impl Range {
-    pub(super) const ANY: Self = Self { min: 0, max: usize::MAX };
+    pub(crate) const ANY: Self = Self { min: 0, max: usize::MAX };
 
-    pub(super) fn contains(self, count: usize) -> bool {
+    pub(crate) fn contains(self, count: usize) -> bool {
         (self.min..=self.max).contains(&count)
     }
 
     /// What is wrong with `count` items of `what`, such as `characters long`.
-    pub(super) fn complaint(self, count: usize, verb: &str, what: &str) -> String {
+    pub(crate) fn complaint(self, count: usize, verb: &str, what: &str) -> String {
         if count < self.min {
             format!("must {verb} at least {} {what}, not {count}", self.min)
         } else {
@@ -110,7 +110,7 @@ impl Range {
 }
 
 impl EnumRules {
-    pub(super) fn check(&self, number: i32) -> Result<(), String> {
+    pub(crate) fn check(&self, number: i32) -> Result<(), String> {
         let is_allowed = self.allowed.as_ref().is_none_or(|allowed| allowed.binary_search(&number).is_ok());
         if !is_allowed {
             return Err(format!("has no value {number}"));
