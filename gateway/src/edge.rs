@@ -1,4 +1,4 @@
-//! The one public port: gRPC, gRPC-Web, REST, WebSockets and `/health`, told apart by path and media type.
+//! The one public port: gRPC, gRPC-Web, REST, WebSockets, `/health` and the reference, told apart by path and media type.
 
 mod admission;
 mod answer;
@@ -12,6 +12,7 @@ mod media_type;
 mod message_check;
 mod message_limit;
 mod metrics;
+mod reference;
 mod rest;
 mod verdict;
 mod websocket;
@@ -47,6 +48,7 @@ use self::websocket::Sockets;
 pub(crate) use self::admission::Admission;
 pub(crate) use self::cors::layer as cors_layer;
 pub(crate) use self::health::Dependencies;
+pub(crate) use self::reference::Reference;
 
 /// Where the health of what the edge depends on is answered.
 const HEALTH_PATH: &str = "/health";
@@ -68,6 +70,7 @@ pub(crate) struct Parts {
     pub(crate) admission: Admission,
     pub(crate) dependencies: Dependencies,
     pub(crate) limits: EdgeLimits,
+    pub(crate) reference: Reference,
     /// Whose pages may open WebSockets.
     pub(crate) origins: Vec<HeaderValue>,
     pub(crate) proxies: TrustedProxies,
@@ -78,6 +81,7 @@ struct Inner {
     admission: Admission,
     dependencies: Dependencies,
     limits: EdgeLimits,
+    reference: Reference,
     origins: Vec<HeaderValue>,
     sockets: Sockets,
     proxies: TrustedProxies,
@@ -88,12 +92,13 @@ struct Inner {
 impl Edge {
     /// An edge that ends streams which would not end by themselves when `drain` asks for it.
     pub(crate) fn new(parts: Parts, drain: Drain) -> Self {
-        let Parts { contract, admission, dependencies, limits, origins, proxies } = parts;
+        let Parts { contract, admission, dependencies, limits, reference, origins, proxies } = parts;
         let inner = Inner {
             contract: Arc::new(contract),
             admission,
             dependencies,
             limits,
+            reference,
             origins,
             sockets: Sockets::new(limits.websocket),
             proxies,
@@ -160,6 +165,9 @@ impl Inner {
         }
         if request.uri().path() == websocket::PATH {
             return websocket::serve(self, request);
+        }
+        if let Some(page) = self.reference.page(request.uri().path()) {
+            return reference::serve(self, page, &request);
         }
         match Protocol::of(request.headers()) {
             Protocol::Grpc => grpc::serve(self, context, request, None).await,

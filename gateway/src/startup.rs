@@ -33,7 +33,7 @@ use crate::auth::{
 use crate::backend::Backend;
 use crate::config::Config;
 use crate::contract::{ACCOUNT, Contract, ContractError, scopes};
-use crate::edge::{self, Admission, Dependencies, Edge, cors_layer};
+use crate::edge::{self, Admission, Dependencies, Edge, Reference, cors_layer};
 use crate::limits::{RateLimiter, Shared, SignInGuard};
 use crate::transcode::Transcoder;
 
@@ -166,6 +166,7 @@ async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, BuildErr
             admission,
             dependencies,
             limits: config.limits,
+            reference: Reference::new(&crate::openapi::document(&policies)?),
             origins: config.cors.origins.clone(),
             proxies: config.rates.proxies,
         },
