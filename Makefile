@@ -42,10 +42,12 @@ bench: tools ## What mesh and storage cost, next to what they are built on: prin
 	$(CARGO) run --locked --release --package focusflow-bench -- storage $(BENCH_STORAGE)
 	$(CARGO) run --locked --release --package focusflow-bench -- websocket
 
-conformance: tools node_modules $(SUITES) ## The suites of others against mesh and edge, and the README's tour. Needs Go.
+conformance: tools node_modules $(SUITES) ## The suites of others against mesh and edge, schemathesis against REST, and the README's tour. Needs Go.
+	@scripts/install-tools python3
 	$(CARGO) build --release --locked --package focusflow --package focusflow-conformance
 	scripts/conformance
 	scripts/tour
+	scripts/schemathesis
 
 audit: ## Licences, sources, bans and advisories of all dependencies. Needs the network.
 	command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny

@@ -57,7 +57,9 @@ pub fn document(policies: &Policies) -> Result<Value, ContractError> {
     let scopes = scopes(policies, &Transcoder::new(policies.pool())?);
     let methods = exposed_methods(policies, &pool);
     let comments = Comments::new(&pool);
-    let schemas = Schemas::new(&pool, &comments, &rules, methods.iter().map(|method| method.descriptor.output()));
+    let answers = methods.iter().map(|method| method.descriptor.output());
+    let answers = answers.chain(pool.get_message_by_name(errors::STATUS));
+    let schemas = Schemas::new(&pool, &comments, &rules, answers);
     let mut document =
         Document { schemas, comments: &comments, scopes, names: PathNames::default(), ids: HashSet::new() };
     let paths = document.paths(&methods);

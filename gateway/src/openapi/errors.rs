@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::schema::Schemas;
 
-const STATUS: &str = "google.rpc.Status";
+/// What every failure is.
+pub(super) const STATUS: &str = "google.rpc.Status";
 
 /// The statuses that are described once, and what each means.
 const KNOWN: [(&str, &str, &str); 6] = [

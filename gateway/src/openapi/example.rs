@@ -31,6 +31,10 @@ impl<'a> Examples<'_, 'a> {
 
     /// A request's body: the fields that it must have, and the first of those that are simple.
     pub(super) fn of_request(self, message: &MessageDescriptor, left_out: &[&str]) -> Value {
+        self.request(message, left_out, DEPTH_MAX)
+    }
+
+    fn request(self, message: &MessageDescriptor, left_out: &[&str], depth: usize) -> Value {
         let mut example = Map::new();
         let mut optional = 0;
         for field in message.fields().filter(|field| !left_out.contains(&field.name())) {
@@ -40,8 +44,11 @@ impl<'a> Examples<'_, 'a> {
             }
             optional += usize::from(!is_required);
             let value = match field.kind() {
-                Kind::Message(inner) if !field.is_list() && self.well_known(&inner, DEPTH_MAX).is_none() => {
-                    self.of_request(&inner, &[])
+                // A message that must hold one of its kind has no example, and no end.
+                Kind::Message(_) if depth == 0 => continue,
+                Kind::Message(inner) if !field.is_map() && self.well_known(&inner, DEPTH_MAX).is_none() => {
+                    let inner = self.request(&inner, &[], depth - 1);
+                    if field.is_list() { json!([inner]) } else { inner }
                 }
                 _ => self.field(&field, DEPTH_MAX),
             };

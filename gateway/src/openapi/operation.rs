@@ -166,7 +166,7 @@ impl Binding<'_> {
         let failure = json!({
             "type": "object",
             "description": "The last record of a stream that failed.",
-            "properties": {"error": super::schema::reference("google.rpc.Status")},
+            "properties": {"error": super::schema::reference(errors::STATUS)},
             "required": ["error"],
         });
         let record = json!({"anyOf": [schema, failure]});

@@ -111,7 +111,7 @@ fn parameter(
         return PathParameter { name: format!("segment_{number}"), field: None, is_whole: false, is_rest };
     };
     let fields = fields_of(&variable.field_path, input);
-    let name = dotted(&fields, FieldDescriptor::json_name);
+    let name = name_of(&fields, template);
     let is_whole = variable.segments.len() == 1;
     let name = if is_whole {
         name
@@ -120,6 +120,17 @@ fn parameter(
         format!("{name}_{number}")
     };
     PathParameter { name, field: fields.into_iter().next_back(), is_whole, is_rest }
+}
+
+/// The innermost field's name, or all of them where another variable's is the same: `{id}` for `{task.id}`.
+fn name_of(fields: &[FieldDescriptor], template: &Template) -> String {
+    let innermost = fields.last().map(FieldDescriptor::name);
+    let alike = template.variables.iter().filter(|it| it.field_path.last().map(String::as_str) == innermost);
+    match fields.last() {
+        Some(field) if alike.count() == 1 => field.json_name().to_owned(),
+        // Tools that fill templates by their language's own means take no dots.
+        _ => dotted(fields, FieldDescriptor::json_name).replace('.', "_"),
+    }
 }
 
 /// The names of fields that lie within each other.

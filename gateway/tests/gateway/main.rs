@@ -10,6 +10,7 @@ mod health;
 mod json;
 mod limits;
 mod mutual_tls;
+mod openapi;
 mod rest;
 mod shutdown;
 mod startup;
