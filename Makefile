@@ -37,10 +37,11 @@ lint: node_modules ## Formatting, clippy, the contract's and the migrations' rul
 	$(BUF) breaking --against $(BASELINE)
 	scripts/lint-migrations
 
-bench: tools ## What mesh and storage cost, next to what they are built on: prints the tables of docs/BENCHMARKS.md.
+bench: tools bench/express/node_modules ## What mesh and storage cost, next to what they are built on: prints the tables of docs/BENCHMARKS.md.
 	$(CARGO) run --locked --release --package focusflow-bench
 	$(CARGO) run --locked --release --package focusflow-bench -- storage $(BENCH_STORAGE)
 	$(CARGO) run --locked --release --package focusflow-bench -- websocket
+	$(CARGO) run --locked --release --package focusflow-bench -- edge
 
 conformance: tools node_modules $(SUITES) ## The suites of others against mesh and edge, schemathesis against REST, and the README's tour. Needs Go.
 	@scripts/install-tools python3
@@ -62,6 +63,10 @@ tools: ## What the tests call and a bare machine may lack.
 node_modules: package-lock.json
 	npm ci --no-audit --no-fund --loglevel=error
 	@touch node_modules
+
+bench/express/node_modules: bench/express/package-lock.json
+	cd bench/express && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
 
 web/node_modules: web/package-lock.json
 	cd web && npm ci --no-audit --no-fund --loglevel=error
@@ -85,4 +90,4 @@ target/tools/h2spec:
 
 clean: ## Forget what was built; the data under .focusflow stays.
 	$(CARGO) clean
-	rm -rf node_modules web/node_modules web/src/gen
+	rm -rf node_modules bench/express/node_modules web/node_modules web/src/gen

@@ -163,7 +163,7 @@ async fn a_search_finds_words_in_title_description_and_notes(#[values(Sqlite, Po
         ("write rep", &["Write the REPORT"]),
         ("rep write", &[]),
         ("rep ", &[]),
-        ("GROSSMANN", &[]),
+        ("GROSSMANN", &["Write the REPORT"]),
         ("GROẞMANN", &["Write the REPORT"]),
         ("v1.2", &["Write the REPORT"]),
         ("zoë known", &["Read well-known e-mails"]),
