@@ -64,7 +64,7 @@ pub fn document(policies: &Policies) -> Result<Value, ContractError> {
         Document { schemas, comments: &comments, scopes, names: PathNames::default(), ids: HashSet::new() };
     let paths = document.paths(&methods);
     let tags = document.tags(&methods);
-    let has_security = methods.iter().any(|method| method.needs_person());
+    let has_security = methods.iter().any(Method::needs_person);
     Ok(json!({
         "openapi": OPENAPI_VERSION,
         "info": info(&methods),
@@ -165,7 +165,7 @@ impl Document<'_> {
         for method in methods {
             let service = method.descriptor.parent_service();
             if seen.insert(service.full_name().to_owned()) {
-                tags.push(self.tag(&service));
+                tags.push(self.tag(service));
             }
         }
         json!(tags)

@@ -147,9 +147,10 @@ impl<'a> Examples<'_, 'a> {
     /// A number within the field's bounds, as far as it takes no search.
     fn number(self, field: &FieldDescriptor, usual: f64) -> Value {
         use crate::validation::number::Number;
-        let rules = match self.schemas.rules_of(field).map(|rules| &rules.form) {
-            Some(Form::Single(ValueRules::Number(rules)) | Form::List { item: ValueRules::Number(rules), .. }) => rules,
-            _ => return as_number(field, usual),
+        let form = self.schemas.rules_of(field).map(|rules| &rules.form);
+        let Some(Form::Single(ValueRules::Number(rules)) | Form::List { item: ValueRules::Number(rules), .. }) = form
+        else {
+            return as_number(field, usual);
         };
         let value = |number: Number| match number {
             Number::Integer(value) => i32::try_from(value).map_or(usual, f64::from),

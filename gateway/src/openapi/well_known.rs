@@ -7,7 +7,6 @@ pub(super) fn schema(full_name: &str) -> Option<Value> {
     Some(match full_name.strip_prefix("google.protobuf.")? {
         "Timestamp" => json!({"type": "string", "format": "date-time"}),
         "Duration" => json!({"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]{1,9})?s$"}),
-        "FieldMask" => json!({"type": "string"}),
         "Struct" => json!({"type": "object"}),
         "Value" => json!({}),
         "ListValue" => json!({"type": "array"}),
@@ -23,7 +22,7 @@ pub(super) fn schema(full_name: &str) -> Option<Value> {
         "Int32Value" => json!({"type": "integer", "format": "int32"}),
         "UInt32Value" => json!({"type": "integer", "format": "uint32", "minimum": 0}),
         "BoolValue" => json!({"type": "boolean"}),
-        "StringValue" => json!({"type": "string"}),
+        "FieldMask" | "StringValue" => json!({"type": "string"}),
         "BytesValue" => bytes(),
         _ => return None,
     })
