@@ -22,10 +22,9 @@ pub(super) async fn serve_gateway(
     let certificates = certificates.join(GATEWAY).display().to_string();
     let storage = format!("https://{upstream}#{STORAGE}");
     let mut config = Config::from_variables(|variable| match variable {
-        "ADMIN_PORT" => Some("off".to_owned()),
+        "ADMIN_PORT" | "RATE_LIMIT" => Some("off".to_owned()),
         "JWT_SECRET" => Some(JWT_SECRET.to_owned()),
         "MESH_CERT_DIR" => Some(certificates.clone()),
-        "RATE_LIMIT" => Some("off".to_owned()),
         "MESH_TRUST_DOMAIN" => Some(TRUST_DOMAIN.to_owned()),
         "STORAGE_SERVICE_URL" => Some(storage.clone()),
         "GATEWAY_CONNECTIONS_MAX" | "WEBSOCKET_CONNECTIONS_MAX" | "WEBSOCKET_CONNECTIONS_PER_USER_MAX" => {
