@@ -77,22 +77,17 @@ impl Person {
     /// Makes a change and waits until each socket has seen it.
     async fn change(&mut self, sockets: usize, times: &mut Times) -> anyhow::Result<()> {
         let begun = Instant::now();
-        let (id, action) = match self.category.take() {
-            Some(id) => {
-                let request = DeleteCategoryRequest { id: id.clone(), ..DeleteCategoryRequest::default() };
-                self.writer.begin("focusflow.v1.CategoryService/DeleteCategory", &request).await?;
-                self.writer.message::<()>().await?;
-                (id, Action::Deleted)
-            }
-            None => {
-                let category =
-                    Category { name: "Change".to_owned(), color: "#336699".to_owned(), ..Category::default() };
-                let request = CreateCategoryRequest { category: Some(category), request_id: String::new() };
-                let created: Category =
-                    self.writer.unary("focusflow.v1.CategoryService/CreateCategory", &request).await?;
-                self.category = Some(created.id.clone());
-                (created.id, Action::Created)
-            }
+        let (id, action) = if let Some(id) = self.category.take() {
+            let request = DeleteCategoryRequest { id: id.clone(), ..DeleteCategoryRequest::default() };
+            self.writer.begin("focusflow.v1.CategoryService/DeleteCategory", &request).await?;
+            self.writer.message::<()>().await?;
+            (id, Action::Deleted)
+        } else {
+            let category = Category { name: "Change".to_owned(), color: "#336699".to_owned(), ..Category::default() };
+            let request = CreateCategoryRequest { category: Some(category), request_id: String::new() };
+            let created: Category = self.writer.unary("focusflow.v1.CategoryService/CreateCategory", &request).await?;
+            self.category = Some(created.id.clone());
+            (created.id, Action::Created)
         };
         times.answers_ms.push(milliseconds(begun.elapsed()));
         let mut left = sockets;
