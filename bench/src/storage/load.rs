@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use anyhow::Context;
+use focusflow_storage::domain::words::FOLDING_VERSION;
 use focusflow_storage::sql::{Database, DatabaseConfig};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
@@ -23,6 +24,8 @@ struct Dialect {
     instant: fn(&str) -> String,
     /// A row for each number from 0 to before `$1`.
     numbers: fn(u64) -> String,
+    /// A byte.
+    byte: fn(u8) -> String,
     yes: &'static str,
 }
 
@@ -30,6 +33,7 @@ const POSTGRES: Dialect = Dialect {
     id: |kind, number| format!("('{kind}-0000-7000-8000-' || lpad(to_hex({number}), 12, '0'))::uuid"),
     instant: |seconds| format!("to_timestamp({seconds})"),
     numbers: |count| format!("generate_series(0, {count} - 1::bigint) AS numbers (n)"),
+    byte: |byte| format!("'\\x{byte:02x}'"),
     yes: "true",
 };
 
@@ -42,6 +46,7 @@ const SQLITE: Dialect = Dialect {
               SELECT n FROM numbers) AS numbers"
         )
     },
+    byte: |byte| format!("x'{byte:02x}'"),
     yes: "1",
 };
 
@@ -118,7 +123,7 @@ async fn migrate(url: &str) -> anyhow::Result<()> {
 
 impl Dialect {
     fn statements(&self, tier: Tier) -> Vec<String> {
-        let mut statements = vec![self.people(), self.sessions(), self.changes(), self.last_number()];
+        let mut statements = vec![self.people(), self.sessions(), self.changes(), self.last_number(), self.folded()];
         statements.extend((0..TASKS_PER_PERSON).map(|turn| self.tasks(tier, turn)));
         statements
     }
@@ -176,6 +181,12 @@ impl Dialect {
 
     fn last_number(&self) -> String {
         format!("UPDATE users SET change_number = {CHANGES} WHERE id = {}", self.person(&PEOPLE.to_string()))
+    }
+
+    /// Says that there are no keys of an older version, which the service would else look for while it is measured.
+    fn folded(&self) -> String {
+        let version = (self.byte)(FOLDING_VERSION);
+        format!("INSERT INTO settings (name, value) VALUES ('folding_version', {version})")
     }
 
     fn person(&self, number: &str) -> String {
