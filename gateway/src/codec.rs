@@ -12,7 +12,7 @@ const YIELD_THRESHOLD_BYTES: usize = 32 * 1024;
 
 /// Passes messages through.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct BytesCodec;
+pub struct BytesCodec;
 
 impl Codec for BytesCodec {
     type Encode = Bytes;

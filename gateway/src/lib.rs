@@ -15,7 +15,7 @@
 
 pub mod auth;
 mod backend;
-mod codec;
+pub mod codec;
 pub mod config;
 mod contract;
 mod edge;

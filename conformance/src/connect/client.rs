@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use bytes::Bytes;
+use focusflow_gateway::codec::BytesCodec;
 use focusflow_mesh::channel::{Channel, ChannelConfig};
 use focusflow_mesh::framing::MESSAGE_BYTES_MAX_DEFAULT;
 use focusflow_mesh::policy::Policies;
@@ -24,7 +25,6 @@ use super::messages::{
 };
 use super::payload::{error, headers, metadata};
 use super::{PACKAGE, SERVICE, descriptor_set, pipe};
-use crate::service::BytesCodec;
 use crate::tls;
 
 /// Calls at the same time.

@@ -16,7 +16,8 @@ pub(super) async fn hear_out(body: Body, bytes_max: usize) {
     let _ended = tokio::time::timeout(HEARD_OUT_MAX, discard(body, bytes_max)).await;
 }
 
-async fn discard(mut body: Body, mut bytes_left: usize) {
+/// Reads what is still sent of a body that is refused, and drops it, up to a limit.
+pub(super) async fn discard(mut body: Body, mut bytes_left: usize) {
     while let Some(Ok(frame)) = body.frame().await {
         match bytes_left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) {
             Some(left) => bytes_left = left,

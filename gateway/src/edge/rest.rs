@@ -23,7 +23,7 @@ use super::Inner;
 use super::admission::Admitted;
 use super::answer::Failure;
 use super::headers::rest_metadata;
-use super::hear_out::hear_out;
+use super::hear_out::{discard, hear_out};
 use super::media_type::{charset, essence, is_json};
 use super::metrics::RouteLabel;
 use super::verdict::Verdict;
@@ -210,23 +210,12 @@ async fn read_body(parts: &Parts, mut body: Body, bytes_max: usize) -> Result<By
             Err(_) => return Err(body_broke_off().into()),
         }
     };
+    // Over HTTP/2 an answer that overtakes the body is followed by a reset of the stream, with which clients as common as
+    // curl lose the answer.
     if parts.version == Version::HTTP_2 {
         discard(body, bytes_max.saturating_mul(DISCARDED_LIMITS)).await;
     }
     outcome
-}
-
-/// Reads what a client still sends of a body that is refused, up to a limit.
-///
-/// Over HTTP/2 an answer that overtakes the body is followed by a reset of the stream, with which clients as common as
-/// curl lose the answer.
-async fn discard(mut body: Body, mut bytes_left: usize) {
-    while let Some(Ok(frame)) = body.frame().await {
-        match bytes_left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) {
-            Some(left) => bytes_left = left,
-            None => return,
-        }
-    }
 }
 
 /// A body that is compressed would be read as one that is malformed.
