@@ -81,8 +81,7 @@ pub(crate) fn add_to(
 impl Store {
     /// Begins a write of the person's.
     pub(crate) async fn write(&self, user_id: Uuid) -> Result<Write, Error> {
-        let transaction = self.database.begin(user_id).await?;
-        let write = self.database.write_in(transaction, user_id, || self.time.now()).await?;
+        let write = self.database.write(user_id, || self.time.now()).await?;
         write.ok_or_else(|| Error::not_found("user", user_id))
     }
 

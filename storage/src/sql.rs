@@ -23,6 +23,7 @@ pub mod notification_settings;
 pub mod notifications;
 #[cfg(test)]
 mod plan;
+mod pool;
 mod postgres;
 pub mod push_subscriptions;
 pub(crate) mod replicas;
@@ -52,6 +53,7 @@ use sqlx::error::DatabaseError as _;
 use sqlx::sqlite::SqliteError;
 use uuid::Uuid;
 
+use self::connection::Dialect;
 pub use self::connection::{Connection, Transaction};
 use self::postgres::{Mode, Replica, Server};
 use self::sqlite::File;
@@ -195,7 +197,7 @@ impl Database {
     /// A transaction for one person's reads: all its queries see the same state.
     pub async fn snapshot(&self, user_id: Uuid) -> sqlx::Result<Transaction> {
         match &self.engine {
-            Engine::Sqlite(file) => file.readers.begin().await.map(Transaction::sqlite),
+            Engine::Sqlite(file) => file.snapshot().await.map(Transaction::sqlite),
             Engine::Postgres(server) => server.begin(user_id, Mode::Snapshot).await.map(Transaction::postgres),
         }
     }
@@ -226,12 +228,24 @@ impl Database {
         }
     }
 
-    /// Begins a write for a person, and waits until no other is under way where there is only room for one.
-    /// [`write_in`](Self::write_in) gives it its place in the person's sequence.
+    /// Begins a transaction for a person, and waits until no other is under way where there is only room for one.
+    /// [`write_in`](Self::write_in) may give it its place in the person's sequence.
     pub async fn begin(&self, user_id: Uuid) -> sqlx::Result<Transaction> {
         match &self.engine {
             Engine::Sqlite(file) => file.begin().await.map(Transaction::sqlite),
             Engine::Postgres(server) => server.begin(user_id, Mode::Write).await.map(Transaction::postgres),
+        }
+    }
+
+    /// Begins a person's write; `None` if there is no such person.
+    pub async fn write(&self, user_id: Uuid, now: impl FnOnce() -> DateTime<Utc>) -> sqlx::Result<Option<Write>> {
+        match &self.engine {
+            Engine::Sqlite(file) => self.write_in(file.begin().await.map(Transaction::sqlite)?, user_id, now).await,
+            Engine::Postgres(server) => {
+                let (begun, last_number) = server.begin_write(user_id).await?;
+                let transaction = Transaction::postgres(begun);
+                Ok(last_number.map(|last_number| self.write_after(last_number, transaction, user_id, now())))
+            }
         }
     }
 
@@ -243,18 +257,22 @@ impl Database {
         now: impl FnOnce() -> DateTime<Utc>,
     ) -> sqlx::Result<Option<Write>> {
         let last_number = changes::lock_sequence(&mut transaction, user_id).await?;
-        Ok(last_number.map(|last_number| Write {
+        Ok(last_number.map(|last_number| self.write_after(last_number, transaction, user_id, now())))
+    }
+
+    /// `now` is of after the lock was taken, so that writes have their times in the order in which they happen: a timer
+    /// that was made to wait for another's stop does not start before it.
+    fn write_after(&self, last_number: i64, transaction: Transaction, user_id: Uuid, now: DateTime<Utc>) -> Write {
+        Write {
             transaction,
             user_id,
-            // Only now, so that writes have their times in the order in which they happen: a timer that was made to
-            // wait for another's stop does not start before it.
-            now: now(),
+            now,
             last_number,
             changes: Vec::new(),
             outdated: Vec::new(),
             relay: self.relay.clone(),
             cache: self.cache.clone(),
-        }))
+        }
     }
 
     /// The same database, whose commits are told through `relay`, and with what `cache` keeps.
@@ -293,9 +311,9 @@ impl Database {
     /// How many connections are in use, by what they are for.
     pub fn connections_active(&self) -> Vec<(&'static str, u32)> {
         match &self.engine {
-            Engine::Sqlite(file) => [("write", &file.writer), ("read", &file.readers)]
-                .map(|(name, pool)| (name, active(pool.size(), pool.num_idle())))
-                .to_vec(),
+            Engine::Sqlite(file) => {
+                [("write", &file.writer), ("read", &file.readers)].map(|(name, pool)| (name, pool.lent())).to_vec()
+            }
             Engine::Postgres(server) => server.connections_active(),
         }
     }
@@ -402,10 +420,6 @@ pub fn is_busy(error: &sqlx::Error) -> bool {
     // The lowest byte of an extended code is the code that it extends.
     let code = error.code().and_then(|code| code.parse::<i32>().ok());
     code.is_some_and(|code| [BUSY, LOCKED].contains(&(code & 0xff)))
-}
-
-fn active(size: u32, idle: usize) -> u32 {
-    size.saturating_sub(u32::try_from(idle).unwrap_or(u32::MAX))
 }
 
 #[cfg(test)]

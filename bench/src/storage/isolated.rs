@@ -67,7 +67,6 @@ impl Isolated {
     }
 
     async fn write(&self, person: Uuid) -> anyhow::Result<Write> {
-        let transaction = self.0.begin(person).await?;
-        self.0.write_in(transaction, person, now).await?.context("there is no such person")
+        self.0.write(person, now).await?.context("there is no such person")
     }
 }

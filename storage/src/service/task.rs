@@ -319,7 +319,7 @@ async fn save_as(write: &mut Write, before: &Task, mut task: Task, action: Actio
     let user_id = write.user_id();
     task.version = before.version + 1;
     task.update_time = write.now();
-    tasks::update(write.connection(), user_id, &task, task.tags != before.tags).await?;
+    tasks::update(write.connection(), user_id, before, &task).await?;
     write.record(Resource::Task, task.id, action);
     reminders::follow_task(write, before, &task).await?;
     Ok(task)

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::{Connection, PendingChange, QueryBuilder, dialects, query, query_as, query_scalar};
+use super::{Connection, Dialect, PendingChange, QueryBuilder, dialects, query, query_as, query_scalar};
 use crate::domain::change::Change;
 
 /// Rows per statement: enough that its cost spreads, few enough that the text stays short.
@@ -37,8 +37,15 @@ pub(super) async fn append(
 ) -> sqlx::Result<i64> {
     let mut next = first;
     for chunk in changes.chunks(ROWS_PER_INSERT) {
-        let mut insert =
-            QueryBuilder::new("INSERT INTO changes (user_id, number, resource, resource_id, action, create_time) ");
+        let mut insert = QueryBuilder::default();
+        if connection.dialect() == Dialect::Postgres {
+            // One round trip less. The first value is whose changes they are.
+            let count = chunk.len();
+            insert.push(format_args!(
+                "WITH numbered AS (UPDATE users SET change_number = change_number + {count} WHERE id = $1) "
+            ));
+        }
+        insert.push("INSERT INTO changes (user_id, number, resource, resource_id, action, create_time) ");
         insert.push_values((next..).zip(chunk), |row, (number, change)| {
             row.push_bind(user_id)
                 .push_bind(number)
@@ -52,7 +59,7 @@ pub(super) async fn append(
     }
 
     let last = next - 1;
-    if !changes.is_empty() {
+    if connection.dialect() == Dialect::Sqlite && !changes.is_empty() {
         query("UPDATE users SET change_number = $2 WHERE id = $1").bind(user_id).bind(last).execute(connection).await?;
     }
     Ok(last)

@@ -2,9 +2,10 @@
 
 use std::ops::{Deref, DerefMut};
 
-use sqlx::pool::PoolConnection;
-use sqlx::{PgConnection, Postgres, Sqlite, SqliteConnection};
+use sqlx::{PgConnection, SqliteConnection};
 use uuid::Uuid;
+
+use super::pool::Lent;
 
 /// What statements run on.
 #[derive(Debug)]
@@ -21,10 +22,15 @@ pub struct Transaction(Connection);
 
 #[derive(Debug)]
 enum Link {
-    Sqlite(PoolConnection<Sqlite>),
-    SqliteTransaction(sqlx::Transaction<'static, Sqlite>),
-    Postgres(PoolConnection<Postgres>),
-    PostgresTransaction(sqlx::Transaction<'static, Postgres>),
+    Sqlite(Lent<SqliteConnection>),
+    Postgres(Lent<PgConnection>),
+}
+
+/// Which database it is, for the few texts that only one of them reads.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Dialect {
+    Sqlite,
+    Postgres,
 }
 
 /// Where a statement meets its database.
@@ -35,41 +41,63 @@ pub(super) enum Executor<'c> {
 }
 
 impl Connection {
-    pub(super) fn sqlite(connection: PoolConnection<Sqlite>) -> Self {
+    pub(super) fn sqlite(connection: Lent<SqliteConnection>) -> Self {
         Self { link: Link::Sqlite(connection), person: None }
     }
 
     /// Reads for `person`; without one, only what belongs to nobody can be seen.
-    pub(super) fn postgres(connection: PoolConnection<Postgres>, person: Option<Uuid>) -> Self {
+    pub(super) fn postgres(connection: Lent<PgConnection>, person: Option<Uuid>) -> Self {
         Self { link: Link::Postgres(connection), person }
     }
 
+    pub(super) fn dialect(&self) -> Dialect {
+        match &self.link {
+            Link::Sqlite(_) => Dialect::Sqlite,
+            Link::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
+    /// Where a statement runs, which [`settle`](Self::settle) must follow when it has been answered.
     pub(super) fn executor(&mut self) -> Executor<'_> {
         match &mut self.link {
-            Link::Sqlite(connection) => Executor::Sqlite(connection),
-            Link::SqliteTransaction(transaction) => Executor::Sqlite(transaction),
-            Link::Postgres(connection) => Executor::Postgres(connection, self.person),
-            Link::PostgresTransaction(transaction) => Executor::Postgres(transaction, None),
+            Link::Sqlite(connection) => {
+                connection.unsettle();
+                Executor::Sqlite(connection)
+            }
+            Link::Postgres(connection) => {
+                connection.unsettle();
+                Executor::Postgres(connection, self.person)
+            }
         }
+    }
+
+    /// Notes how the last statement ended: whoever gets the connection next need not doubt it after a success.
+    pub(super) fn settle<T>(&mut self, answer: sqlx::Result<T>) -> sqlx::Result<T> {
+        if answer.is_ok() {
+            match &mut self.link {
+                Link::Sqlite(connection) => connection.settle(),
+                Link::Postgres(connection) => connection.settle(),
+            }
+        }
+        answer
     }
 }
 
 impl Transaction {
-    pub(super) fn sqlite(transaction: sqlx::Transaction<'static, Sqlite>) -> Self {
-        Self(Connection { link: Link::SqliteTransaction(transaction), person: None })
+    pub(super) fn sqlite(begun: Lent<SqliteConnection>) -> Self {
+        Self(Connection::sqlite(begun))
     }
 
-    pub(super) fn postgres(transaction: sqlx::Transaction<'static, Postgres>) -> Self {
-        Self(Connection { link: Link::PostgresTransaction(transaction), person: None })
+    /// The beginning has said whose transaction it is.
+    pub(super) fn postgres(begun: Lent<PgConnection>) -> Self {
+        Self(Connection::postgres(begun, None))
     }
 
     /// Makes what was written last.
     pub async fn commit(self) -> sqlx::Result<()> {
         match self.0.link {
-            Link::SqliteTransaction(transaction) => transaction.commit().await,
-            Link::PostgresTransaction(transaction) => transaction.commit().await,
-            // The constructors above make only transactions.
-            Link::Sqlite(_) | Link::Postgres(_) => Ok(()),
+            Link::Sqlite(connection) => connection.commit().await,
+            Link::Postgres(connection) => connection.commit().await,
         }
     }
 }

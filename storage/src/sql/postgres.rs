@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, PgPool};
+use sqlx::postgres::{PgConnectOptions, PgRow};
+use sqlx::{Connection as _, Executor as _, PgConnection, Row as _};
 use tokio::time::{Instant, interval, timeout};
 use uuid::Uuid;
 
-use super::{ACQUIRE_TIMEOUT, OpenError, Transaction, active, changes, is_disconnection};
+use super::pool::{Lent, Pool, PoolOptions};
+use super::{ACQUIRE_TIMEOUT, OpenError, Transaction, changes, is_disconnection};
 
-const CONNECTIONS_MAX: u32 = 20;
-const CONNECTIONS_MIN: u32 = 2;
+const CONNECTIONS_MAX: usize = 20;
 /// A connection is renewed now and then, so that a server that was added or restarted gets its share.
 const CONNECTION_AGE_MAX: Duration = Duration::from_mins(30);
 /// A replica that does not answer is asked again after this long.
@@ -21,8 +21,6 @@ const REPLICA_PAUSE: Duration = Duration::from_secs(5);
 const REPLICA_TIMEOUT: Duration = Duration::from_millis(500);
 /// A connection that nobody used for this long may have lost its server meanwhile.
 const IDLE_MAX_UNTESTED: Duration = Duration::from_millis(250);
-/// A server that takes this long for a ping is away.
-const PING_TIMEOUT: Duration = Duration::from_secs(1);
 /// Guards the migrations of a database: who holds it runs them.
 const MIGRATION_LOCK: i64 = 0x666f_6375_7366;
 /// How often a process looks whether another is done with the migrations.
@@ -35,19 +33,20 @@ const DROP_BROKEN_INDEXES: &str = "DO $$ DECLARE broken regclass; BEGIN \
                                        END LOOP; END $$";
 /// What a connection of the service's is: it owns nothing, waits for nothing long, and prepares plans that fit all.
 const SETUP: &str = "SET ROLE focusflow_app; SET statement_timeout = '60s'; SET lock_timeout = '5s'; \
-                     SET idle_in_transaction_session_timeout = '30s'";
+                     SET idle_in_transaction_session_timeout = '30s'; \
+                     PREPARE lock_sequence (uuid) AS SELECT change_number FROM users WHERE id = $1 FOR UPDATE";
 
 /// Connections to a server.
 #[derive(Clone, Debug)]
 pub(super) struct Server {
-    pub(super) primary: PgPool,
+    pub(super) primary: Pool<PgConnection>,
     replica: Option<Replica>,
 }
 
 /// A copy of the primary's data that may lag behind, or be away.
 #[derive(Clone, Debug)]
 pub(super) struct Replica {
-    pool: PgPool,
+    pool: Pool<PgConnection>,
     opened: Instant,
     /// Milliseconds after `opened` until which nobody need ask.
     pause_until_millis: Arc<AtomicI64>,
@@ -71,28 +70,32 @@ impl Server {
     ) -> Result<Self, OpenError> {
         let open_error = |source| OpenError::Open { database: name(options), source };
         migrate(owner.unwrap_or(options)).await?;
-        let primary = pool(ACQUIRE_TIMEOUT)
-            .min_connections(CONNECTIONS_MIN)
-            .connect_with(options.clone().application_name("focusflow-storage"))
-            .await
-            .map_err(open_error)?;
+        let primary = pool(options.clone().application_name("focusflow-storage"), ACQUIRE_TIMEOUT);
+        primary.acquire().await.map_err(open_error)?;
         Ok(Self { primary, replica: replica.map(Replica::new) })
     }
 
-    pub(super) async fn begin(
-        &self,
-        person: Uuid,
-        mode: Mode,
-    ) -> sqlx::Result<sqlx::Transaction<'static, sqlx::Postgres>> {
-        let text = begin(person, mode);
+    pub(super) async fn begin(&self, person: Uuid, mode: Mode) -> sqlx::Result<Lent<PgConnection>> {
+        self.begin_with(begin(person, mode)).await.map(|(begun, _)| begun)
+    }
+
+    /// Begins a person's write, takes the lock on the person's sequence and answers its last number, all in one round
+    /// trip; no number if there is no such person.
+    pub(super) async fn begin_write(&self, person: Uuid) -> sqlx::Result<(Lent<PgConnection>, Option<i64>)> {
+        let begin = begin(person, Mode::Write);
+        let (begun, row) = self.begin_with(format!("{begin}; EXECUTE lock_sequence('{person}')")).await?;
+        Ok((begun, row.map(|row| row.try_get(0)).transpose()?))
+    }
+
+    async fn begin_with(&self, text: String) -> sqlx::Result<(Lent<PgConnection>, Option<PgRow>)> {
         // Nothing is done yet, so another connection may do it. Each that the server has ended is found out only once.
         for _ in 0..self.primary.size() {
-            match self.primary.begin_with(AssertSqlSafe(text.clone())).await {
+            match self.primary.begin(text.clone()).await {
                 Err(error) if is_disconnection(&error) => {}
                 result => return result,
             }
         }
-        self.primary.begin_with(AssertSqlSafe(text)).await
+        self.primary.begin(text).await
     }
 
     /// The replica, if there is one that was not away a moment ago.
@@ -103,14 +106,14 @@ impl Server {
     /// Asks the replica for a sign of life; `None` without one.
     pub(super) async fn check_replica(&self) -> Option<sqlx::Result<()>> {
         let replica = self.replica.as_ref()?;
-        Some(replica.pool.execute("SELECT 1").await.map(drop))
+        Some(async { replica.pool.acquire().await?.ping().await }.await)
     }
 
     /// How many connections are in use, by what they lead to.
     pub(super) fn connections_active(&self) -> Vec<(&'static str, u32)> {
         let replica = self.replica.as_ref().map(|replica| ("replica", &replica.pool));
         let pools = std::iter::once(("primary", &self.primary)).chain(replica);
-        pools.map(|(name, pool)| (name, active(pool.size(), pool.num_idle()))).collect()
+        pools.map(|(name, pool)| (name, pool.lent())).collect()
     }
 
     /// Closes all connections after their current work.
@@ -125,15 +128,14 @@ impl Server {
 impl Replica {
     fn new(options: &PgConnectOptions) -> Self {
         let options = options.clone().application_name("focusflow-storage-reports");
-        let pool = pool(REPLICA_TIMEOUT).connect_lazy_with(options);
-        Self { pool, opened: Instant::now(), pause_until_millis: Arc::default() }
+        Self { pool: pool(options, REPLICA_TIMEOUT), opened: Instant::now(), pause_until_millis: Arc::default() }
     }
 
     /// A snapshot for `person`, if it has everything up to the number `written` of the person's sequence. A replica that
     /// does not answer is left alone for a while.
     pub(super) async fn snapshot(&self, person: Uuid, written: Option<i64>) -> Option<Transaction> {
         let begun = timeout(REPLICA_TIMEOUT, async {
-            let snapshot = self.pool.begin_with(AssertSqlSafe(begin(person, Mode::Snapshot))).await?;
+            let snapshot = self.pool.begin(begin(person, Mode::Snapshot)).await?.0;
             let mut snapshot = Transaction::postgres(snapshot);
             let replicated = changes::last_number(&mut snapshot, person).await?;
             Ok::<_, sqlx::Error>((snapshot, replicated))
@@ -203,22 +205,15 @@ async fn wait_for_turn(connection: &mut PgConnection) -> sqlx::Result<()> {
     }
 }
 
-fn pool(acquire_timeout: Duration) -> PgPoolOptions {
-    PgPoolOptions::new()
-        .max_connections(CONNECTIONS_MAX)
-        .acquire_timeout(acquire_timeout)
-        .max_lifetime(CONNECTION_AGE_MAX)
-        // A round trip for each statement; one that rested is worth it, as its server may have been restarted.
-        .test_before_acquire(false)
-        .before_acquire(|connection, resting| {
-            Box::pin(async move {
-                if resting.idle_for < IDLE_MAX_UNTESTED {
-                    return Ok(true);
-                }
-                Ok(timeout(PING_TIMEOUT, connection.ping()).await.is_ok_and(|pong| pong.is_ok()))
-            })
-        })
-        .after_connect(|connection, _| Box::pin(async move { connection.execute(SETUP).await.map(drop) }))
+fn pool(options: PgConnectOptions, acquire_timeout: Duration) -> Pool<PgConnection> {
+    let kept = PoolOptions {
+        connections_max: CONNECTIONS_MAX,
+        acquire_timeout,
+        setup: Some(SETUP),
+        age_max: CONNECTION_AGE_MAX,
+        rest_max: IDLE_MAX_UNTESTED,
+    };
+    Pool::new(options, kept)
 }
 
 fn name(options: &PgConnectOptions) -> String {

@@ -26,6 +26,12 @@ pub(super) async fn put_tasks(connection: &mut Connection, user_id: Uuid, tasks:
     put(connection, user_id, &documents).await
 }
 
+/// Adds the statement that makes tasks findable, as a part of another.
+pub(super) fn push_put_tasks(statement: &mut QueryBuilder<'_>, user_id: Uuid, tasks: &[Task]) {
+    let documents: Vec<Document> = tasks.iter().map(Document::of_task).collect();
+    push_put(statement, user_id, &documents);
+}
+
 /// Makes tasks findable by the notes of new time logs.
 pub(super) async fn put_notes(connection: &mut Connection, user_id: Uuid, logs: &[TimeLog]) -> sqlx::Result<()> {
     let documents: Vec<Document> = logs.iter().filter_map(Document::of_time_log).collect();
@@ -115,27 +121,31 @@ pub(super) fn push_mentions(statement: &mut QueryBuilder<'static>, user_id: Uuid
 
 async fn put(connection: &mut Connection, user_id: Uuid, documents: &[Document]) -> sqlx::Result<()> {
     for chunk in documents.chunks(ROWS_PER_INSERT) {
-        let mut insert =
-            QueryBuilder::new("INSERT INTO search_documents (user_id, id, task_id, time_log_id, title, body, words) ");
-        insert.push_values(chunk, |row, document| {
-            row.push_bind(user_id)
-                .push_bind(document.id)
-                .push_bind(document.task_id)
-                .push_bind(document.time_log_id)
-                .push_bind(document.title.clone())
-                .push_bind(document.body.clone())
-                .push_bind(document.words(user_id));
-        });
-        insert.push(
-            " ON CONFLICT (user_id, id) DO UPDATE
-              SET task_id = excluded.task_id, title = excluded.title, body = excluded.body, words = excluded.words
-              WHERE search_documents.task_id <> excluded.task_id OR search_documents.title <> excluded.title
-              OR search_documents.body <> excluded.body OR search_documents.words <> excluded.words",
-        );
+        let mut insert = QueryBuilder::default();
+        push_put(&mut insert, user_id, chunk);
         let is_common = chunk.len() == ROWS_PER_INSERT || chunk.len() == 1;
         insert.build().persistent(is_common).execute(&mut *connection).await?;
     }
     Ok(())
+}
+
+fn push_put(statement: &mut QueryBuilder<'_>, user_id: Uuid, documents: &[Document]) {
+    statement.push("INSERT INTO search_documents (user_id, id, task_id, time_log_id, title, body, words) ");
+    statement.push_values(documents, |row, document| {
+        row.push_bind(user_id)
+            .push_bind(document.id)
+            .push_bind(document.task_id)
+            .push_bind(document.time_log_id)
+            .push_bind(document.title.clone())
+            .push_bind(document.body.clone())
+            .push_bind(document.words(user_id));
+    });
+    statement.push(
+        " ON CONFLICT (user_id, id) DO UPDATE
+          SET task_id = excluded.task_id, title = excluded.title, body = excluded.body, words = excluded.words
+          WHERE search_documents.task_id <> excluded.task_id OR search_documents.title <> excluded.title
+          OR search_documents.body <> excluded.body OR search_documents.words <> excluded.words",
+    );
 }
 
 impl Document {

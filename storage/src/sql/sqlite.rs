@@ -6,13 +6,14 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::SqlitePool;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::SqliteConnection;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
+use super::pool::{Lent, Pool, PoolOptions};
 use super::{ACQUIRE_TIMEOUT, OpenError};
 
 /// Enough for the reads of one machine: each holds up to 2 MiB of pages.
-const READERS_MAX: u32 = 4;
+const READERS_MAX: usize = 4;
 /// How long a statement waits for a lock that another process holds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// What people write down is for nobody else on the machine.
@@ -23,8 +24,8 @@ const OWNER_ONLY_FOLDER: u32 = 0o700;
 /// the last commit and wait for nobody.
 #[derive(Clone, Debug)]
 pub(super) struct File {
-    pub(super) writer: SqlitePool,
-    pub(super) readers: SqlitePool,
+    pub(super) writer: Pool<SqliteConnection>,
+    pub(super) readers: Pool<SqliteConnection>,
 }
 
 impl File {
@@ -33,16 +34,21 @@ impl File {
         create_missing(path).map_err(|source| OpenError::Create { path: path.to_owned(), source })?;
         let open_error = |source| OpenError::Open { database: path.display().to_string(), source };
 
-        let writer = pool(1).connect_with(options(path)).await.map_err(open_error)?;
-        sqlx::migrate!("migrations/sqlite").run(&writer).await?;
-        let readers =
-            pool(READERS_MAX).connect_with(options(path).pragma("query_only", "on")).await.map_err(open_error)?;
+        let writer = pool(options(path), 1);
+        sqlx::migrate!("migrations/sqlite").run(&mut *writer.acquire().await.map_err(open_error)?).await?;
+        let readers = pool(options(path).pragma("query_only", "on"), READERS_MAX);
+        readers.acquire().await.map_err(open_error)?;
         Ok(Self { writer, readers })
     }
 
-    pub(super) async fn begin(&self) -> sqlx::Result<sqlx::Transaction<'static, sqlx::Sqlite>> {
+    pub(super) async fn begin(&self) -> sqlx::Result<Lent<SqliteConnection>> {
         // IMMEDIATE takes the lock at once. A transaction that read first could be refused it later.
-        self.writer.begin_with("BEGIN IMMEDIATE").await
+        self.writer.begin("BEGIN IMMEDIATE".to_owned()).await.map(|(begun, _)| begun)
+    }
+
+    /// A transaction whose statements read the same state.
+    pub(super) async fn snapshot(&self) -> sqlx::Result<Lent<SqliteConnection>> {
+        self.readers.begin("BEGIN".to_owned()).await.map(|(begun, _)| begun)
     }
 
     /// Closes all connections after their current work, and folds the log into the database file.
@@ -52,13 +58,16 @@ impl File {
     }
 }
 
-fn pool(connections_max: u32) -> SqlitePoolOptions {
-    SqlitePoolOptions::new()
-        .max_connections(connections_max)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .test_before_acquire(false)
+/// Nothing happens to a connection to a file, however old it is or long it rests.
+fn pool(options: SqliteConnectOptions, connections_max: usize) -> Pool<SqliteConnection> {
+    let kept = PoolOptions {
+        connections_max,
+        acquire_timeout: ACQUIRE_TIMEOUT,
+        setup: None,
+        age_max: Duration::MAX,
+        rest_max: Duration::MAX,
+    };
+    Pool::new(options, kept)
 }
 
 fn options(path: &Path) -> SqliteConnectOptions {

@@ -139,7 +139,7 @@ impl<'q, Output> Query<'q, Output> {
 
     /// Runs the statement. Answers how many rows it wrote.
     pub async fn execute(self, connection: &mut Connection) -> sqlx::Result<u64> {
-        match connection.executor() {
+        let answer = match connection.executor() {
             Executor::Sqlite(executor) => {
                 let (text, arguments, persistent) = self.for_sqlite()?;
                 let query = sqlx::query_with::<Sqlite, _>(text, arguments).persistent(persistent);
@@ -150,7 +150,8 @@ impl<'q, Output> Query<'q, Output> {
                 let query = sqlx::query_with::<Postgres, _>(text, arguments).persistent(persistent);
                 query.execute(executor).await.map(|done| done.rows_affected())
             }
-        }
+        };
+        connection.settle(answer)
     }
 
     /// The question how the database would go about it instead, whose answer is for the [plan](super::plan).
@@ -188,18 +189,20 @@ impl<'q, Output> Query<'q, Output> {
 impl<Output: Row> Query<'_, Output> {
     /// All rows.
     pub async fn fetch_all(self, connection: &mut Connection) -> sqlx::Result<Vec<Output>> {
-        match connection.executor() {
+        let answer = match connection.executor() {
             Executor::Sqlite(executor) => self.on_sqlite()?.fetch_all(executor).await,
             Executor::Postgres(executor, person) => self.on_postgres(person)?.fetch_all(executor).await,
-        }
+        };
+        connection.settle(answer)
     }
 
     /// The first row, if there is one.
     pub async fn fetch_optional(self, connection: &mut Connection) -> sqlx::Result<Option<Output>> {
-        match connection.executor() {
+        let answer = match connection.executor() {
             Executor::Sqlite(executor) => self.on_sqlite()?.fetch_optional(executor).await,
             Executor::Postgres(executor, person) => self.on_postgres(person)?.fetch_optional(executor).await,
-        }
+        };
+        connection.settle(answer)
     }
 
     /// The first row, of which there must be one.

@@ -7,7 +7,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 pub use self::listing::{Listing, list};
-use super::{Connection, QueryBuilder, query, query_as, query_scalar, search};
+use super::{Connection, Dialect, QueryBuilder, query, query_as, query_scalar, search};
 use crate::domain::task::{Tags, Task};
 use crate::page::Position;
 
@@ -82,7 +82,14 @@ pub async fn has_ancestor(
 /// Adds tasks with their tags.
 pub async fn insert(connection: &mut Connection, user_id: Uuid, tasks: &[Task]) -> sqlx::Result<()> {
     for chunk in tasks.chunks(ROWS_PER_INSERT) {
-        let mut insert = QueryBuilder::new(concat!("INSERT INTO tasks (user_id, ", columns!(), ") "));
+        let mut insert = QueryBuilder::default();
+        let is_one_statement = connection.dialect() == Dialect::Postgres;
+        if is_one_statement {
+            insert.push("WITH documents AS (");
+            search::push_put_tasks(&mut insert, user_id, chunk);
+            insert.push(") ");
+        }
+        insert.push(concat!("INSERT INTO tasks (user_id, ", columns!(), ") "));
         insert.push_values(chunk, |row, task| {
             row.push_bind(user_id)
                 .push_bind(task.id)
@@ -111,13 +118,15 @@ pub async fn insert(connection: &mut Connection, user_id: Uuid, tasks: &[Task]) 
         // Odd lengths are not worth a place among the prepared statements.
         let is_common = chunk.len() == ROWS_PER_INSERT || chunk.len() == 1;
         insert.build().persistent(is_common).execute(&mut *connection).await?;
+        if !is_one_statement {
+            search::put_tasks(connection, user_id, chunk).await?;
+        }
     }
-    search::put_tasks(connection, user_id, tasks).await?;
     insert_tags(connection, user_id, tasks.iter().map(|task| (task.id, &task.tags))).await
 }
 
-/// Writes a task; its tags too if `tags_changed`. What it is an occurrence of stays as it is.
-pub async fn update(connection: &mut Connection, user_id: Uuid, task: &Task, tags_changed: bool) -> sqlx::Result<()> {
+/// Writes a task in the place of `before`. What it is an occurrence of stays as it is.
+pub async fn update(connection: &mut Connection, user_id: Uuid, before: &Task, task: &Task) -> sqlx::Result<()> {
     query(
         "UPDATE tasks SET category_id = $3, parent_id = $4, title = $5, description = $6, priority = $7, status = $8,
          estimated_minutes = $9, due_time = $10, tags = $11, version = $12, complete_time = $13, delete_time = $14,
@@ -145,9 +154,13 @@ pub async fn update(connection: &mut Connection, user_id: Uuid, task: &Task, tag
     .bind(task.postponement_count)
     .execute(&mut *connection)
     .await?;
-    search::put_tasks(connection, user_id, std::slice::from_ref(task)).await?;
-
-    if tags_changed { replace_tags(connection, user_id, task.id, &task.tags).await } else { Ok(()) }
+    if (&task.title, &task.description) != (&before.title, &before.description) {
+        search::put_tasks(connection, user_id, std::slice::from_ref(task)).await?;
+    }
+    if task.tags != before.tags {
+        replace_tags(connection, user_id, task.id, &task.tags).await?;
+    }
+    Ok(())
 }
 
 /// Finds a task by these tags, and by no others.

@@ -54,7 +54,8 @@ struct Batch {
     new: Vec<Task>,
     /// Those that are new parts of a series.
     parts: Vec<(u64, Task)>,
-    changed: HashMap<Uuid, Task>,
+    /// How each was, and is to be.
+    changed: HashMap<Uuid, (Task, Task)>,
     rows: Vec<ImportedRow>,
 }
 
@@ -306,13 +307,12 @@ impl Batch {
     /// A task of an earlier batch or import, to be changed.
     async fn load(&mut self, write: &mut Write, id: Uuid) -> Result<Option<&mut Task>, Error> {
         match self.changed.entry(id) {
-            Entry::Occupied(task) => Ok(Some(task.into_mut())),
+            Entry::Occupied(change) => Ok(Some(&mut change.into_mut().1)),
             Entry::Vacant(place) => {
                 let (user_id, now) = (write.user_id(), write.now());
-                let Some(mut task) = tasks::find(write.connection(), user_id, id).await? else { return Ok(None) };
-                task.version += 1;
-                task.update_time = now;
-                Ok(Some(place.insert(task)))
+                let Some(before) = tasks::find(write.connection(), user_id, id).await? else { return Ok(None) };
+                let task = Task { version: before.version + 1, update_time: now, ..before.clone() };
+                Ok(Some(&mut place.insert((before, task)).1))
             }
         }
     }
@@ -320,8 +320,8 @@ impl Batch {
     async fn write(&self, write: &mut Write) -> Result<(), Error> {
         let user_id = write.user_id();
         task::add(write, &self.new).await?;
-        for task in self.changed.values() {
-            tasks::update(write.connection(), user_id, task, false).await?;
+        for (before, task) in self.changed.values() {
+            tasks::update(write.connection(), user_id, before, task).await?;
             write.record(Resource::Task, task.id, Action::Updated);
         }
         Ok(())

@@ -204,9 +204,10 @@ impl Tasks {
         self.touched.sort_unstable();
         self.touched.dedup();
         for mut task in self.touched.iter().filter_map(|key| self.known.remove(key)) {
+            let before = task.clone();
             task.version += 1;
             task.update_time = now;
-            tasks::update(write.connection(), user_id, &task, false).await?;
+            tasks::update(write.connection(), user_id, &before, &task).await?;
             tasks::sum_logs(write.connection(), user_id, task.id, now).await?;
             write.record(Resource::Task, task.id, Action::Updated);
         }
