@@ -38,10 +38,10 @@ lint: node_modules ## Formatting, clippy, the contract's and the migrations' rul
 	scripts/lint-migrations
 
 bench: tools bench/express/node_modules ## What mesh and storage cost, next to what they are built on: prints the tables of docs/BENCHMARKS.md.
-	$(CARGO) run --locked --release --package focusflow-bench
-	$(CARGO) run --locked --release --package focusflow-bench -- storage $(BENCH_STORAGE)
-	$(CARGO) run --locked --release --package focusflow-bench -- websocket
-	$(CARGO) run --locked --release --package focusflow-bench -- edge
+	$(CARGO) run --locked --profile dist --package focusflow-bench
+	$(CARGO) run --locked --profile dist --package focusflow-bench -- storage $(BENCH_STORAGE)
+	$(CARGO) run --locked --profile dist --package focusflow-bench -- websocket
+	$(CARGO) run --locked --profile dist --package focusflow-bench -- edge
 
 conformance: tools node_modules $(SUITES) ## The suites of others against mesh and edge, schemathesis against REST, and the README's tour. Needs Go.
 	@scripts/install-tools python3

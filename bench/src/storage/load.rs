@@ -16,6 +16,10 @@ const FIRST_SECOND: u64 = 1_735_689_600;
 /// In the year 2100.
 const SESSIONS_END_SECOND: u64 = 4_102_444_800;
 
+/// Without them, a service would index the tasks of a SQLite file while it is measured.
+const DOCUMENTS: &str = "INSERT INTO search_documents (user_id, id, task_id, title, body, words)
+                         SELECT user_id, id, id, title, description, 'chapter' FROM tasks";
+
 /// What a database calls the pieces of the statements that fill it.
 struct Dialect {
     /// The id of kind `$1` (eight hexadecimal digits) and number `$2`.
@@ -107,6 +111,7 @@ pub(super) async fn sqlite(folder: &Path, tier: Tier) -> anyhow::Result<String> 
     for statement in SQLITE.statements(tier) {
         connection.execute(AssertSqlSafe(statement)).await?;
     }
+    connection.execute(DOCUMENTS).await?;
     for (_, definition) in indexes {
         connection.execute(AssertSqlSafe(definition)).await?;
     }
