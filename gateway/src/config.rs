@@ -34,6 +34,8 @@ pub struct Config {
     pub auth: AuthConfig,
     /// Which browsers may read answers.
     pub cors: CorsConfig,
+    /// What browsers are told to keep to.
+    pub browsers: BrowserConfig,
     /// What a request may cost.
     pub limits: EdgeLimits,
     /// How much callers may ask for.
@@ -105,6 +107,14 @@ pub struct CorsConfig {
     pub origins: Vec<HeaderValue>,
 }
 
+/// What browsers are told to keep to.
+#[derive(Debug, Clone, Copy)]
+pub struct BrowserConfig {
+    /// How long a browser that came over TLS comes back over TLS only (HSTS). `HSTS_SECONDS`, default a year; 0 makes
+    /// browsers forget it.
+    pub hsts: Duration,
+}
+
 /// What a request may cost.
 #[derive(Debug, Clone, Copy)]
 pub struct EdgeLimits {
@@ -116,6 +126,9 @@ pub struct EdgeLimits {
     /// How long a stream of events may be silent before a comment keeps it open. `GATEWAY_KEEP_ALIVE_SECONDS`, default
     /// 15 seconds.
     pub keep_alive: Duration,
+    /// Bodies of REST answers from this length on are compressed for clients that ask for it, in bytes.
+    /// `GATEWAY_COMPRESSION_BYTES_MIN`, default 1 KiB; `off` compresses none.
+    pub compression_bytes_min: usize,
     /// What a WebSocket may cost.
     pub websocket: WebSocketLimits,
 }
@@ -174,12 +187,20 @@ impl Config {
     }
 }
 
+impl Default for BrowserConfig {
+    fn default() -> Self {
+        const DAYS: u64 = 365;
+        Self { hsts: Duration::from_hours(24 * DAYS) }
+    }
+}
+
 impl Default for EdgeLimits {
     fn default() -> Self {
         Self {
             body_bytes_max: 4 * 1024 * 1024,
             connections_max: 10_000,
             keep_alive: Duration::from_secs(15),
+            compression_bytes_min: 1024,
             websocket: WebSocketLimits::default(),
         }
     }

@@ -76,6 +76,8 @@ pub(crate) struct Rpc {
     /// Its messages as the transcoder knows them; `None` if the contract does not declare the RPC.
     pub(crate) input: Option<MessageIndex>,
     pub(crate) output: Option<MessageIndex>,
+    /// Whether its answers may hold what signs somebody in: the edge's own, which are about accounts.
+    pub(crate) answers_secrets: bool,
     /// The path as a label of metrics.
     pub(crate) label: Arc<str>,
     pub(crate) metrics: Arc<RpcMetrics>,
@@ -110,6 +112,7 @@ impl Contract {
                 scope: scopes.remove(path),
                 backend: backend(&policy.service),
                 rules: rules.of_method(path),
+                answers_secrets: policies.served_by(&policy.service) == Some(ACCOUNT),
                 label: path.into(),
                 metrics: Arc::new(RpcMetrics::new(Side::Server, &policy.service, &policy.method)),
             };

@@ -2,23 +2,31 @@
 
 mod admission;
 mod answer;
+mod caching;
+mod compression;
 mod cors;
+mod etag;
 mod grpc;
 mod grpc_web;
 mod headers;
 mod health;
 mod hear_out;
+mod keys;
 mod media_type;
 mod message_check;
 mod message_limit;
+mod methods;
 mod metrics;
 mod reference;
+mod representation;
 mod rest;
+mod scheme;
+mod security;
 mod verdict;
 mod websocket;
 
 use std::convert::Infallible;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
@@ -27,36 +35,36 @@ use focusflow_mesh::context::{Context, REQUEST_ID_HEADER, TRACEPARENT_HEADER};
 use focusflow_mesh::drain::Drain;
 use focusflow_mesh::server::Peer;
 use futures_util::future::BoxFuture;
-use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, ORIGIN};
 use http::uri::Authority;
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response};
 use tonic::Status;
 use tonic::body::Body;
 use tower::Service;
 
 use crate::backend::Backend;
-use crate::config::EdgeLimits;
+use crate::config::{BrowserConfig, EdgeLimits};
 use crate::contract::{Contract, Rpc};
 use crate::limits::{Caller, TrustedProxies};
 use crate::transcode::Lookup;
 
 use self::answer::Failure;
+use self::cors::Cors;
 use self::media_type::Protocol;
 use self::metrics::HttpMetrics;
+use self::security::Security;
 use self::websocket::Sockets;
 
 pub(crate) use self::admission::Admission;
-pub(crate) use self::cors::layer as cors_layer;
 pub(crate) use self::health::Dependencies;
 pub(crate) use self::reference::Reference;
+pub(crate) use self::scheme::Scheme;
 
 /// Where the health of what the edge depends on is answered.
 const HEALTH_PATH: &str = "/health";
 
-/// Where the public keys of access tokens are (RFC 7517).
-const KEYS_PATH: &str = "/.well-known/jwks.json";
-/// Keys are there for a while before they sign.
-const KEYS_CACHE: HeaderValue = HeaderValue::from_static("public, max-age=60");
+/// Headers that every answer gets beside its own, at most.
+const HEADERS_ADDED: usize = 18;
 
 /// The service of the public port. Clones share everything.
 #[derive(Clone)]
@@ -71,9 +79,12 @@ pub(crate) struct Parts {
     pub(crate) dependencies: Dependencies,
     pub(crate) limits: EdgeLimits,
     pub(crate) reference: Reference,
-    /// Whose pages may open WebSockets.
+    /// Whose pages may read answers and open WebSockets.
     pub(crate) origins: Vec<HeaderValue>,
+    pub(crate) browsers: BrowserConfig,
     pub(crate) proxies: TrustedProxies,
+    /// How bytes reach the public port.
+    pub(crate) scheme: Scheme,
 }
 
 struct Inner {
@@ -82,7 +93,9 @@ struct Inner {
     dependencies: Dependencies,
     limits: EdgeLimits,
     reference: Reference,
-    origins: Vec<HeaderValue>,
+    cors: Cors,
+    security: Security,
+    scheme: Scheme,
     sockets: Sockets,
     proxies: TrustedProxies,
     metrics: Arc<HttpMetrics>,
@@ -92,14 +105,16 @@ struct Inner {
 impl Edge {
     /// An edge that ends streams which would not end by themselves when `drain` asks for it.
     pub(crate) fn new(parts: Parts, drain: Drain) -> Self {
-        let Parts { contract, admission, dependencies, limits, reference, origins, proxies } = parts;
+        let Parts { contract, admission, dependencies, limits, reference, origins, browsers, proxies, scheme } = parts;
         let inner = Inner {
             contract: Arc::new(contract),
             admission,
             dependencies,
             limits,
             reference,
-            origins,
+            cors: Cors::new(origins),
+            security: Security::new(browsers.hsts),
+            scheme,
             sockets: Sockets::new(limits.websocket),
             proxies,
             metrics: Arc::default(),
@@ -136,38 +151,49 @@ impl Inner {
         let measurement = self.metrics.begin(request.method(), &context);
         let request_id = context.request_id.to_header();
         let traceparent = context.trace.to_header();
+        let origin = request.headers().get(ORIGIN).cloned();
+        let scheme = self.scheme(&request);
         let mut response = self.dispatch(context, request).await;
         let headers = response.headers_mut();
+        headers.reserve(HEADERS_ADDED);
         headers.insert(REQUEST_ID_HEADER, request_id);
         headers.insert(TRACEPARENT_HEADER, traceparent);
-        headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+        self.cors.mark(origin, headers);
+        self.security.protect(headers, scheme);
         caller.write(headers);
         measurement.measure(response)
     }
 
     fn caller(&self, request: &Request<Body>) -> Caller {
-        let peer = request.extensions().get::<Peer>().map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.addr.ip());
-        let address = self.proxies.client(peer, request.headers());
+        let address = self.proxies.client(peer_address(request), request.headers());
         Caller::new(address, request.uri().authority().map(Authority::as_str), request.headers())
     }
 
+    fn scheme(&self, request: &Request<Body>) -> Scheme {
+        match self.scheme {
+            Scheme::Http if self.proxies.says_https(peer_address(request), request.headers()) => Scheme::Https,
+            scheme => scheme,
+        }
+    }
+
     async fn dispatch(self: &Arc<Self>, context: Context, request: Request<Body>) -> Response<Body> {
-        if request.uri().path() == HEALTH_PATH {
+        let path = request.uri().path();
+        if let Some(origin) = cors::preflight_origin(&request) {
+            return self.cors.preflight(origin);
+        }
+        if path == HEALTH_PATH {
             return health::serve(self, request.method()).await;
         }
-        if request.uri().path() == KEYS_PATH
-            && request.method() == Method::GET
+        if path == keys::PATH
             && let Some(keys) = self.admission.jwks()
         {
-            let mut response = answer::json_response(StatusCode::OK, keys);
-            response.headers_mut().insert(CACHE_CONTROL, KEYS_CACHE);
-            return response;
+            return keys::serve(self, request.method(), keys).await;
         }
-        if request.uri().path() == websocket::PATH {
+        if path == websocket::PATH {
             return websocket::serve(self, request);
         }
-        if let Some(page) = self.reference.page(request.uri().path()) {
-            return reference::serve(self, page, &request);
+        if let Some(page) = self.reference.page(path) {
+            return reference::serve(self, page, request.method(), request.headers()).await;
         }
         match Protocol::of(request.headers()) {
             Protocol::Grpc => grpc::serve(self, context, request, None).await,
@@ -176,6 +202,7 @@ impl Inner {
                 let failure = Failure::wrong_media_type("gRPC with messages that are not protobuf", "application/grpc");
                 grpc::turn_away(self, failure, request).await
             }
+            Protocol::Rest if methods::is_question(self, &request) => methods::of_contract(self, request).await,
             Protocol::Rest if self.is_rpc_only(&request) => self.not_rpc(request).await,
             Protocol::Rest => rest::serve(self, context, request).await,
         }
@@ -208,4 +235,8 @@ impl Inner {
     fn render<B>(&self, failure: &Failure, request: &Request<B>) -> Response<Body> {
         failure.render(self.contract.transcoder(), request.headers().contains_key(AUTHORIZATION))
     }
+}
+
+fn peer_address(request: &Request<Body>) -> IpAddr {
+    request.extensions().get::<Peer>().map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.addr.ip())
 }

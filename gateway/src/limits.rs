@@ -23,7 +23,7 @@ use moka::sync::Cache;
 use tonic::Status;
 use uuid::Uuid;
 
-pub(crate) use self::caller::{Browser, Caller, REFRESH_HEADER};
+pub(crate) use self::caller::{Browser, Caller};
 pub use self::gcra::Rate;
 pub(crate) use self::gcra::{Decision, Quota};
 pub use self::proxies::{ForwardedHeader, TrustedProxies};

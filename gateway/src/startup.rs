@@ -22,8 +22,6 @@ use futures_util::future::BoxFuture;
 use tokio::net::TcpListener;
 use tonic::server::NamedService;
 use tonic::service::Routes;
-use tower::Layer;
-use tower_http::cors::CorsLayer;
 use tracing::{info, warn};
 
 use crate::auth::{
@@ -33,7 +31,7 @@ use crate::auth::{
 use crate::backend::Backend;
 use crate::config::Config;
 use crate::contract::{ACCOUNT, Contract, ContractError, scopes};
-use crate::edge::{self, Admission, Dependencies, Edge, Reference, cors_layer};
+use crate::edge::{self, Admission, Dependencies, Edge, Reference, Scheme};
 use crate::limits::{RateLimiter, Shared, SignInGuard};
 use crate::transcode::Transcoder;
 
@@ -93,7 +91,6 @@ pub struct Gateway {
     transport: Transport,
     admin: Option<TcpListener>,
     edge: edge::Parts,
-    cors: CorsLayer,
     limits: Limits,
     credentials: Option<CredentialsWatch>,
     health: Health,
@@ -167,10 +164,11 @@ async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, BuildErr
             dependencies,
             limits: config.limits,
             reference: Reference::new(&crate::openapi::document(&policies)?),
-            origins: config.cors.origins.clone(),
+            origins: config.cors.origins,
+            browsers: config.browsers,
             proxies: config.rates.proxies,
+            scheme: Scheme::Http,
         },
-        cors: cors_layer(config.cors.origins),
         limits: Limits { connections_max: config.limits.connections_max, ..Limits::default() },
         credentials,
         health,
@@ -183,6 +181,7 @@ impl Gateway {
     /// The same edge, whose public port speaks over `transport`. It is plaintext otherwise.
     #[must_use]
     pub fn over(mut self, transport: Transport) -> Self {
+        self.edge.scheme = Scheme::of(&transport);
         self.transport = transport;
         self
     }
@@ -211,7 +210,7 @@ impl Gateway {
         if let Ok(address) = self.public.local_addr() {
             info!(%address, "the edge is listening");
         }
-        let service = self.cors.layer(Edge::new(self.edge, drain.clone()));
+        let service = Edge::new(self.edge, drain.clone());
         let edge = server::serve(self.public, self.transport, self.limits, service, drain.clone());
         let admin = admin::serve(self.admin, self.health, drain);
         let certificates = async {

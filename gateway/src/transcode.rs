@@ -7,6 +7,7 @@
 
 mod decode;
 mod encode;
+mod etag;
 mod field_mask;
 mod field_path;
 mod field_set;
@@ -36,6 +37,7 @@ pub use template::TemplateError;
 
 pub(crate) use response::with_error_types;
 
+use etag::EtagFields;
 use request::Binding;
 use response::Rendering;
 use resumption::Resumption;
@@ -71,6 +73,7 @@ pub struct Route {
     binding: Binding,
     rendering: Rendering,
     resumption: Option<Resumption>,
+    etags: EtagFields,
 }
 
 /// What a verb and a path lead to.
@@ -242,6 +245,18 @@ impl Transcoder {
         Ok(message.into())
     }
 
+    /// The etag that a response has as the HTTP body's own; `None` if it has none.
+    pub fn etag<'w>(&self, route: &Route, message: &'w [u8]) -> Option<&'w str> {
+        route.etags.of_answer(&self.plan, message)
+    }
+
+    /// Makes a request depend on the resource's etag, where [it has a field for it](Route::takes_etag).
+    pub fn require_etag(&self, route: &Route, message: Bytes, etag: &str) -> Result<Bytes, RequestError> {
+        let mut message = Vec::from(message);
+        route.etags.put(&self.plan, &mut message, etag)?;
+        Ok(message.into())
+    }
+
     /// Turns one response message's wire bytes into the HTTP body.
     pub fn response(&self, route: &Route, message: &[u8]) -> Result<Outgoing, EncodeError> {
         route.rendering.render(&self.plan, message)
@@ -278,6 +293,11 @@ impl Transcoder {
             Ok(resumption) => resumption,
             Err(source) => return Err(Error::Resumption { method, source }),
         };
+        let etags = if descriptor.is_client_streaming() || descriptor.is_server_streaming() {
+            EtagFields::none()
+        } else {
+            EtagFields::new(&self.plan, (input, output), &binding, (&verb, rule))
+        };
         let route = Route {
             method,
             client_streaming: descriptor.is_client_streaming(),
@@ -288,6 +308,7 @@ impl Transcoder {
             binding,
             rendering,
             resumption,
+            etags,
         };
         if let Some(shadowed) = self.router.insert(&route.verb, &parsed, self.routes.len()) {
             let shadowed = &self.routes[shadowed].method;
@@ -307,6 +328,16 @@ impl Route {
     /// Whether the answer is a `google.api.HttpBody`, whose bytes are sent as they are.
     pub fn answers_raw_body(&self) -> bool {
         matches!(self.rendering, Rendering::Raw | Rendering::RawField(_))
+    }
+
+    /// Whether answers have an etag.
+    pub fn answers_etag(&self) -> bool {
+        self.etags.is_answered()
+    }
+
+    /// Whether a request can say which etag must be current.
+    pub fn takes_etag(&self) -> bool {
+        self.etags.is_taken()
     }
 }
 

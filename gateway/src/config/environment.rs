@@ -14,8 +14,9 @@ use http::{HeaderValue, Uri};
 use ipnet::IpNet;
 
 use super::{
-    AuthConfig, Config, ContractConfig, CorsConfig, EdgeLimits, ForwardedHeader, HealthConfig, ListenConfig,
-    MeshConfig, NamedUpstream, Rate, RateConfig, RateLimits, RedisUrl, Secret, TrustedProxies, WebSocketLimits,
+    AuthConfig, BrowserConfig, Config, ContractConfig, CorsConfig, EdgeLimits, ForwardedHeader, HealthConfig,
+    ListenConfig, MeshConfig, NamedUpstream, Rate, RateConfig, RateLimits, RedisUrl, Secret, TrustedProxies,
+    WebSocketLimits,
 };
 use crate::auth::{KeyRing, PasswordLimits, SESSIONS_MAX};
 
@@ -34,6 +35,7 @@ pub(super) fn read(variables: &Environment<'_>) -> Result<Config, EnvironmentErr
         mesh: MeshConfig { certificates: variables.certificates(), trust_domain: variables.trust_domain()? },
         auth: auth(variables)?,
         cors: cors(variables)?,
+        browsers: browsers(variables)?,
         limits: limits(variables)?,
         rates: rates(variables)?,
         health: HealthConfig { has_redis: variables.text("REDIS_URL").is_some(), ..HealthConfig::default() },
@@ -111,6 +113,12 @@ fn cors(variables: &Environment<'_>) -> Result<CorsConfig, EnvironmentError> {
     Ok(CorsConfig { origins: origins.into_iter().map(|origin| origin.0).collect() })
 }
 
+fn browsers(variables: &Environment<'_>) -> Result<BrowserConfig, EnvironmentError> {
+    let hsts_seconds = variables.parsed::<u32>("HSTS_SECONDS")?;
+    let defaults = BrowserConfig::default();
+    Ok(BrowserConfig { hsts: hsts_seconds.map_or(defaults.hsts, |seconds| Duration::from_secs(seconds.into())) })
+}
+
 fn limits(variables: &Environment<'_>) -> Result<EdgeLimits, EnvironmentError> {
     let defaults = EdgeLimits::default();
     Ok(EdgeLimits {
@@ -119,6 +127,9 @@ fn limits(variables: &Environment<'_>) -> Result<EdgeLimits, EnvironmentError> {
         keep_alive: variables
             .parsed_positive("GATEWAY_KEEP_ALIVE_SECONDS")?
             .map_or(defaults.keep_alive, |seconds| Duration::from_secs(seconds as u64)),
+        compression_bytes_min: variables
+            .parsed::<Least>("GATEWAY_COMPRESSION_BYTES_MIN")?
+            .map_or(defaults.compression_bytes_min, |least| least.0),
         websocket: websocket(variables)?,
     })
 }
@@ -172,6 +183,20 @@ impl FromStr for Switch {
             "on" => Ok(Self(true)),
             "off" => Ok(Self(false)),
             _ => Err("expected on or off"),
+        }
+    }
+}
+
+/// From how many on, or `off` for never.
+struct Least(usize);
+
+impl FromStr for Least {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "off" => Ok(Self(usize::MAX)),
+            _ => text.parse().map(Self).map_err(|_| "expected a number of bytes, or off"),
         }
     }
 }
@@ -271,6 +296,8 @@ mod tests {
             ("FRONTEND_URL", "example.org/app"),
             ("GATEWAY_BODY_BYTES_MAX", "0"),
             ("GATEWAY_KEEP_ALIVE_SECONDS", "0"),
+            ("GATEWAY_COMPRESSION_BYTES_MIN", "on"),
+            ("HSTS_SECONDS", "a year"),
             ("PASSWORD_HASHES_MAX", "0"),
             ("SESSIONS_MAX", "0"),
             ("WEBSOCKET_CONNECTIONS_MAX", "0"),

@@ -12,10 +12,10 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt;
 use tonic_types::pb;
 
+use super::caching::NO_STORE;
 use crate::transcode::Transcoder;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const BAD_REQUEST_TYPE: &str = "google.rpc.BadRequest";
 
 /// Why a REST request failed, and how HTTP says so.
@@ -69,6 +69,11 @@ impl Failure {
         let metadata = [("header", CONTENT_TYPE.as_str()), ("expected", "utf-8")];
         let status = with_reason(Code::InvalidArgument, "WRONG_CHARSET", message, &metadata);
         Self { http: StatusCode::UNSUPPORTED_MEDIA_TYPE, status, allow: None, upgrade: None }
+    }
+
+    /// 412: what the request's `If-Match` asks for is not so.
+    pub(super) fn precondition_failed(status: Status) -> Self {
+        Self { http: StatusCode::PRECONDITION_FAILED, status, allow: None, upgrade: None }
     }
 
     /// 413: the body is larger than the edge takes.

@@ -10,7 +10,8 @@ use tonic::body::Body;
 use tonic::{Code, Status};
 
 use super::Inner;
-use super::answer::{Failure, json_response};
+use super::answer::json_response;
+use super::methods::read_only;
 use super::metrics::RouteLabel;
 use crate::backend::Backend;
 use crate::config::HealthConfig;
@@ -38,14 +39,7 @@ enum Condition {
 }
 
 pub(super) async fn serve(inner: &Inner, method: &Method) -> Response<Body> {
-    let mut response = match *method {
-        Method::GET => report(inner).await,
-        Method::HEAD => report(inner).await.map(|_| Body::empty()),
-        _ => {
-            let allowed = [Method::GET.to_string(), Method::HEAD.to_string()];
-            Failure::wrong_verb(method.as_str(), &allowed).render(inner.contract.transcoder(), false)
-        }
-    };
+    let mut response = read_only(inner, method, report(inner)).await;
     response.extensions_mut().insert(RouteLabel(super::HEALTH_PATH.into()));
     response
 }

@@ -149,7 +149,7 @@ impl<'h> MediaRange<'h> {
 }
 
 /// A weight from 0 to 1 with up to three decimals, in thousandths; what is none counts as 1.
-fn parse_weight(text: &str) -> u16 {
+pub(super) fn parse_weight(text: &str) -> u16 {
     let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
     let thousandths = format!("{decimals:0<3}").parse().ok().filter(|_| decimals.len() <= 3);
     match (whole, thousandths) {

@@ -3,29 +3,27 @@
 //! Everything is made at start and comes from here: the page asks no other origin for anything, and its policy forbids
 //! it to. A contract's own route of one of these paths is not reachable.
 
+use std::sync::OnceLock;
+
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::Full;
+use http::header::CONTENT_SECURITY_POLICY;
+use http::{HeaderMap, HeaderValue, Method, Response};
 use rust_embed::RustEmbed;
-use sha2::{Digest, Sha256};
+use tonic::Status;
 use tonic::body::Body;
 
-use super::Inner;
 use super::answer::Failure;
+use super::compression::Coding;
+use super::etag::Validator;
+use super::methods::read_only;
 use super::metrics::RouteLabel;
+use super::representation::{Representation, Selection, coded, is_worth_coding};
+use super::security::page_policy;
+use super::{Inner, caching};
 
 const DOCUMENT_PATH: &str = "/openapi.json";
 const PAGE_PATH: &str = "/docs";
-
-/// Half of a SHA-256 is more than enough to tell versions apart.
-const ETAG_BYTES: usize = 16;
-
-/// The page runs its own script and speaks to its own origin only.
-const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; \
-     form-action 'none'; frame-ancestors 'none'",
-);
+const HTML: &str = "text/html; charset=utf-8";
 
 /// The page's files.
 #[derive(RustEmbed)]
@@ -41,8 +39,12 @@ pub(crate) struct Reference {
 pub(super) struct Page {
     path: String,
     content_type: HeaderValue,
-    etag: HeaderValue,
+    /// `None` where it is no page that a browser would show.
+    policy: Option<HeaderValue>,
+    validator: Validator,
     body: Bytes,
+    /// The body in each coding that was asked for, by its place among those that are offered.
+    coded: [OnceLock<Bytes>; Coding::OFFERED.len()],
 }
 
 impl Reference {
@@ -66,65 +68,55 @@ impl Reference {
 
 impl Page {
     fn new(path: String, content_type: &'static str, body: Bytes) -> Self {
+        let policy = (content_type == HTML).then(|| page_policy(&String::from_utf8_lossy(&body)));
         let content_type = HeaderValue::from_static(content_type);
-        Self { path, content_type, etag: etag(&body), body }
+        Self { path, content_type, policy, validator: Validator::of_page(&body), body, coded: Default::default() }
     }
 
-    fn response(&self, request: &HeaderMap, is_head: bool) -> Response<Body> {
-        let is_known = is_known(request, &self.etag);
-        let body = if is_known || is_head { Bytes::new() } else { self.body.clone() };
-        let mut response = Response::new(Body::new(Full::new(body)));
-        let headers = response.headers_mut();
-        headers.insert(ETAG, self.etag.clone());
-        // To be kept, and asked about before each use: an upgrade of the server changes what the path answers.
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-        headers.insert(CONTENT_SECURITY_POLICY, PAGE_POLICY);
-        if is_known {
-            *response.status_mut() = StatusCode::NOT_MODIFIED;
-            return response;
+    async fn answer(&self, inner: &Inner, method: &Method, headers: &HeaderMap) -> Result<Response<Body>, Status> {
+        let bytes_min = inner.limits.compression_bytes_min;
+        let representation = Representation {
+            content_type: self.content_type.clone(),
+            cache_control: caching::of_file(&self.path),
+            validator: Some(self.validator.clone()),
+            is_coded: is_worth_coding(&self.content_type, self.body.len(), bytes_min),
+        };
+        let mut response = match representation.select(method, headers) {
+            Selection::Known(coding) => representation.known(coding),
+            Selection::Whole(coding) => representation.whole(coding, self.body_in(coding).await?),
+        };
+        if let Some(policy) = &self.policy {
+            response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy.clone());
         }
-        headers.insert(CONTENT_TYPE, self.content_type.clone());
-        headers.insert(CONTENT_LENGTH, self.body.len().into());
-        response
+        Ok(response)
+    }
+
+    async fn body_in(&self, coding: Coding) -> Result<Bytes, Status> {
+        let Some(place) = Coding::OFFERED.iter().position(|offered| *offered == coding) else {
+            return Ok(self.body.clone());
+        };
+        if let Some(body) = self.coded[place].get() {
+            return Ok(body.clone());
+        }
+        let body = coded(coding, self.body.clone()).await?;
+        Ok(self.coded[place].get_or_init(|| body).clone())
     }
 }
 
 /// Answers with a page, or says that it can only be read.
-pub(super) fn serve(inner: &Inner, page: &Page, request: &Request<Body>) -> Response<Body> {
-    let mut response = match *request.method() {
-        Method::GET => page.response(request.headers(), false),
-        Method::HEAD => page.response(request.headers(), true),
-        ref other => {
-            let allowed = ["GET", "HEAD"].map(str::to_owned);
-            Failure::wrong_verb(other.as_str(), &allowed).render(inner.contract.transcoder(), false)
-        }
+pub(super) async fn serve(inner: &Inner, page: &Page, method: &Method, headers: &HeaderMap) -> Response<Body> {
+    let answer = async {
+        let answer = page.answer(inner, method, headers).await;
+        answer.unwrap_or_else(|status| Failure::from(status).render(inner.contract.transcoder(), false))
     };
+    let mut response = read_only(inner, method, answer).await;
     response.extensions_mut().insert(RouteLabel(page.path.as_str().into()));
     response
 }
 
-/// Whether the client has this version (RFC 9110, 13.1.2).
-fn is_known(headers: &HeaderMap, etag: &HeaderValue) -> bool {
-    let given = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    let mut tags = given.flat_map(|value| value.split(',')).map(str::trim);
-    tags.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag).as_bytes() == etag.as_bytes())
-}
-
-fn etag(body: &[u8]) -> HeaderValue {
-    use std::fmt::Write as _;
-    let digest = Sha256::digest(body);
-    let mut tag = String::from("\"");
-    for byte in &digest[..ETAG_BYTES] {
-        // Writing to a string does not fail.
-        let _ = write!(tag, "{byte:02x}");
-    }
-    tag.push('"');
-    HeaderValue::from_str(&tag).unwrap_or(HeaderValue::from_static("\"\""))
-}
-
 fn content_type(name: &str) -> &'static str {
     match name.rsplit('.').next() {
-        Some("html") => "text/html; charset=utf-8",
+        Some("html") => HTML,
         Some("css") => "text/css; charset=utf-8",
         Some("js") => "text/javascript; charset=utf-8",
         _ => "application/octet-stream",

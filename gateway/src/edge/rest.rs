@@ -1,5 +1,6 @@
 //! REST: JSON in, one RPC, JSON out. Paths, verbs and shapes come from the contract.
 
+mod preconditions;
 mod request_stream;
 mod response_stream;
 mod stream_format;
@@ -12,7 +13,7 @@ use focusflow_mesh::deadline;
 use focusflow_mesh::refusal::internal;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Version};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tonic::Status;
 use tonic::body::Body;
@@ -22,10 +23,14 @@ use tonic::metadata::MetadataMap;
 use super::Inner;
 use super::admission::Admitted;
 use super::answer::Failure;
+use super::caching::{NO_STORE, REVALIDATED};
+use super::etag::Validator;
 use super::headers::rest_metadata;
 use super::hear_out::{discard, hear_out};
 use super::media_type::{charset, essence, is_json};
+use super::methods::with_head;
 use super::metrics::RouteLabel;
+use super::representation::{Representation, Selection, coded, is_read, is_worth_coding, without_body};
 use super::verdict::Verdict;
 use crate::backend::Backend;
 use crate::codec::BytesCodec;
@@ -33,8 +38,9 @@ use crate::config::EdgeLimits;
 use crate::contract::{Contract, RestRoute};
 use crate::limits::Caller;
 use crate::refusal::invalid_request;
-use crate::transcode::{Incoming, Lookup, Match, Outgoing, RequestError};
+use crate::transcode::{Incoming, Lookup, Match, Outgoing, RequestError, Route};
 
+use self::preconditions::{check_read, is_etag_mismatch, required_etag};
 use self::stream_format::Format;
 
 /// The largest single message that the edge takes from a service. Services page what is long; this only keeps a
@@ -94,7 +100,7 @@ fn find(inner: &Inner, method: &Method, path: &str) -> Result<(Match, Arc<RestRo
             Some(route) => Ok((matched, route)),
             None => Err(Failure::unknown_path(path)),
         },
-        Lookup::WrongMethod(allowed) => Err(Failure::wrong_verb(method.as_str(), &allowed)),
+        Lookup::WrongMethod(allowed) => Err(Failure::wrong_verb(method.as_str(), &with_head(allowed))),
         Lookup::NotFound => Err(Failure::unknown_path(path)),
     }
 }
@@ -118,6 +124,7 @@ async fn call(
 impl Call {
     async fn answer(self, parts: Parts, body: Body) -> Result<Response<Body>, Failure> {
         check_content_encoding(&parts.headers)?;
+        let required_etag = required_etag(&parts, self.transcoder_route())?;
         if self.route.rpc.policy.client_streaming {
             return request_stream::answer(self, &parts, body).await;
         }
@@ -127,14 +134,21 @@ impl Call {
             check_media_type(content_type, &body)?;
         }
         let incoming = Incoming { query: parts.uri.query(), content_type, body: &body };
-        let message = self.contract.transcoder().request(&self.matched, incoming).map_err(request_refused)?;
+        let transcoder = self.contract.transcoder();
+        let mut message = transcoder.request(&self.matched, incoming).map_err(request_refused)?;
+        if let Some(etag) = &required_etag {
+            message = transcoder.require_etag(self.transcoder_route(), message, etag).map_err(request_refused)?;
+        }
         if self.route.rpc.policy.server_streaming {
             return self.answer_with_stream(&parts.headers, message).await;
         }
         self.route.rpc.check(&message)?;
         let request = self.grpc_request(&parts.headers, message);
-        let response = self.client().unary(request, self.route.rpc.path.clone(), BytesCodec).await?;
-        self.encode(&response.into_inner())
+        let response = self.client().unary(request, self.route.rpc.path.clone(), BytesCodec).await;
+        match response {
+            Err(status) if required_etag.is_some() => Err(conditional_failure(status)),
+            response => self.encode(&parts, &response?.into_inner()).await,
+        }
     }
 
     async fn answer_with_stream(self, headers: &HeaderMap, mut message: Bytes) -> Result<Response<Body>, Failure> {
@@ -178,23 +192,43 @@ impl Call {
         let position = position
             .to_str()
             .map_err(|_| invalid_request(LAST_EVENT_ID.to_owned(), "the header is not text".to_owned()))?;
-        transcoder.resume_after(transcoder.route(&self.matched), message, position).map_err(request_refused)
+        transcoder.resume_after(self.transcoder_route(), message, position).map_err(request_refused)
     }
 
-    fn encode(&self, message: &[u8]) -> Result<Response<Body>, Failure> {
+    /// The answer with a whole message.
+    async fn encode(&self, parts: &Parts, message: &[u8]) -> Result<Response<Body>, Failure> {
         let outgoing = self.outgoing(message)?;
         let content_type = HeaderValue::from_str(&outgoing.content_type)
             .map_err(|error| internal("writing the content type of the service's answer", &error))?;
-        let mut response = super::answer::json_response(StatusCode::OK, outgoing.body);
-        response.headers_mut().insert(CONTENT_TYPE, content_type);
-        Ok(response)
+        // To PUT a validator would say that what was sent is what is kept (RFC 9110, 9.3.4).
+        let etag = self.contract.transcoder().etag(self.transcoder_route(), message);
+        let etag = etag.filter(|_| parts.method != Method::PUT);
+        let validator = etag.map(|etag| Validator::of_answer(etag, &outgoing.body));
+        check_read(parts, etag, validator.as_ref()).map_err(conditional_failure)?;
+        let is_kept = validator.is_some() && is_read(&parts.method);
+        let bytes_min = self.limits.compression_bytes_min;
+        let representation = Representation {
+            is_coded: !self.route.rpc.answers_secrets && is_worth_coding(&content_type, outgoing.body.len(), bytes_min),
+            content_type,
+            cache_control: if is_kept { REVALIDATED } else { NO_STORE },
+            validator,
+        };
+        match representation.select(&parts.method, &parts.headers) {
+            Selection::Known(coding) => Ok(representation.known(coding)),
+            Selection::Whole(coding) => Ok(representation.whole(coding, coded(coding, outgoing.body.into()).await?)),
+        }
+    }
+
+    /// The route as the transcoder knows it.
+    fn transcoder_route(&self) -> &Route {
+        self.contract.transcoder().route(&self.matched)
     }
 
     /// What a client gets of a service's message.
     fn outgoing(&self, message: &[u8]) -> Result<Outgoing, Status> {
-        let transcoder = self.contract.transcoder();
-        transcoder
-            .response(transcoder.route(&self.matched), message)
+        self.contract
+            .transcoder()
+            .response(self.transcoder_route(), message)
             .map_err(|error| internal("writing the service's answer as JSON", &error))
     }
 }
@@ -252,25 +286,20 @@ fn request_refused(error: RequestError) -> Status {
     invalid_request(error.field, error.description)
 }
 
-fn body_broke_off() -> Status {
-    invalid_request(String::new(), "the body ended before its announced length".to_owned())
+/// The failure of a request with `If-Match`: 412 if that is what failed it.
+fn conditional_failure(status: Status) -> Failure {
+    if is_etag_mismatch(&status) { Failure::precondition_failed(status) } else { status.into() }
 }
 
-/// The answer to HEAD: all that GET would say, without the body.
-fn without_body(response: Response<Body>) -> Response<Body> {
-    use http_body::Body as _;
-    let (mut parts, body) = response.into_parts();
-    if let Some(length) = body.size_hint().exact() {
-        parts.headers.insert(CONTENT_LENGTH, length.into());
-    }
-    Response::from_parts(parts, Body::empty())
+fn body_broke_off() -> Status {
+    invalid_request(String::new(), "the body ended before its announced length".to_owned())
 }
 
 /// Answers of a stream are as private as others.
 fn stream_response(content_type: HeaderValue, body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     response.headers_mut().insert(CONTENT_TYPE, content_type);
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
     response
 }
 

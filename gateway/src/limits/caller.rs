@@ -11,7 +11,7 @@ use super::Quota;
 
 /// Asks for the refresh token in a cookie (`x-focusflow-refresh: cookie`). A page of a stranger's cannot send it without
 /// being allowed to by CORS.
-pub(crate) const REFRESH_HEADER: HeaderName = HeaderName::from_static("x-focusflow-refresh");
+const REFRESH_HEADER: HeaderName = HeaderName::from_static("x-focusflow-refresh");
 const IN_COOKIE: &str = "cookie";
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");

@@ -59,6 +59,25 @@ impl TrustedProxies {
         client
     }
 
+    /// Whether the client speaks to the nearest proxy over TLS, by that proxy's word.
+    pub(crate) fn says_https(&self, peer: IpAddr, headers: &HeaderMap) -> bool {
+        // Without proxies, which is what a hot path has to know, nothing is read.
+        if self.networks.is_empty() || !self.trusts(peer) {
+            return false;
+        }
+        let name = match self.header {
+            ForwardedHeader::XForwardedFor => HeaderName::from_static("x-forwarded-proto"),
+            ForwardedHeader::Forwarded => http::header::FORWARDED,
+        };
+        let last = headers.get_all(name).iter().next_back().and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let hop = last.rsplit(',').next().unwrap_or_default().trim();
+        let scheme = match self.header {
+            ForwardedHeader::XForwardedFor => Some(hop),
+            ForwardedHeader::Forwarded => parameter(hop, "proto"),
+        };
+        scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"))
+    }
+
     fn trusts(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.networks.iter().any(|network| network.contains(&address))
@@ -77,11 +96,16 @@ impl TrustedProxies {
 
 /// `for=192.0.2.1;proto=https`, `for="[2001:db8::1]:8080"`.
 fn parse_forwarded(element: &str) -> Option<IpAddr> {
+    parse_address(parameter(element, "for")?)
+}
+
+/// The value of a parameter of `Forwarded`, without quotes.
+fn parameter<'e>(element: &'e str, name: &str) -> Option<&'e str> {
     let value = element.split(';').find_map(|pair| {
-        let (name, value) = pair.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("for").then_some(value.trim())
+        let (found, value) = pair.split_once('=')?;
+        found.trim().eq_ignore_ascii_case(name).then_some(value.trim())
     })?;
-    parse_address(value.trim_matches('"'))
+    Some(value.trim_matches('"'))
 }
 
 fn parse_address(text: &str) -> Option<IpAddr> {
@@ -122,6 +146,27 @@ mod tests {
         assert_eq!(by_list("10.0.0.1", &["192.0.2.66", "198.51.100.7"]), "198.51.100.7");
         assert_eq!(by_list("10.0.0.1", &[]), "10.0.0.1");
         assert_eq!(by_list("10.0.0.1", &["10.0.0.3, 10.0.0.2"]), "10.0.0.3");
+    }
+
+    #[test]
+    fn the_nearest_proxy_says_whether_the_client_speaks_tls_and_a_stranger_does_not() {
+        let says_https = |header, peer: &str, name: &'static str, value: &'static str| {
+            let headers = HeaderMap::from_iter([(HeaderName::from_static(name), value.parse().unwrap())]);
+            let networks = vec!["10.0.0.0/8".parse().unwrap()];
+            TrustedProxies { networks, header }.says_https(peer.parse().unwrap(), &headers)
+        };
+        let (list, standard) = (ForwardedHeader::XForwardedFor, ForwardedHeader::Forwarded);
+        assert!(says_https(list, "10.0.0.1", "x-forwarded-proto", "https"));
+        assert!(says_https(list, "10.0.0.1", "x-forwarded-proto", "http, HTTPS"));
+        assert!(!says_https(list, "10.0.0.1", "x-forwarded-proto", "https, http"));
+        assert!(!says_https(list, "203.0.113.9", "x-forwarded-proto", "https"));
+        assert!(says_https(
+            standard,
+            "10.0.0.1",
+            "forwarded",
+            "for=192.0.2.1;proto=http, for=10.0.0.2;proto=\"https\""
+        ));
+        assert!(!says_https(standard, "10.0.0.1", "x-forwarded-proto", "https"));
     }
 
     #[test]

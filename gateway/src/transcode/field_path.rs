@@ -84,15 +84,12 @@ impl FieldPath {
         names.join(".")
     }
 
-    /// The field's kind and last value in a message; `None` if it is not there.
+    /// The field's kind and last value in a message, which may lie in pieces; `None` if it is not there.
     pub(super) fn find<'w>(&self, plan: &Plan, message: &'w [u8]) -> Option<(Kind, Payload<'w>)> {
-        let mut found = (Kind::Null, Payload::Length(message));
-        for step in &self.steps {
-            let Payload::Length(message) = found.1 else { return None };
-            let field = step.field(plan);
-            found = (field.kind, last_of(message, field.number)?);
-        }
-        Some(found)
+        let (leaf, parents) = self.steps.split_last()?;
+        let numbers: Vec<u32> = parents.iter().map(|step| step.field(plan).number).collect();
+        let leaf = leaf.field(plan);
+        Some((leaf.kind, last_within(message, &numbers, leaf.number)?))
     }
 
     /// Whether both cannot be set at once, as they go through different members of one oneof.
@@ -120,12 +117,18 @@ impl Step {
     }
 }
 
-fn last_of(message: &[u8], number: u32) -> Option<Payload<'_>> {
+/// The last record of the field `number`, within the messages of the fields `parents`. Of a message in pieces any piece
+/// may have it.
+fn last_within<'w>(message: &'w [u8], parents: &[u32], number: u32) -> Option<Payload<'w>> {
     let mut reader = Reader(message);
     let mut last = None;
     while let Some((record_number, payload)) = reader.record().ok()? {
-        if record_number == number {
-            last = Some(payload);
+        match (parents, payload) {
+            ([], _) if record_number == number => last = Some(payload),
+            ([parent, inner @ ..], Payload::Length(piece)) if record_number == *parent => {
+                last = last_within(piece, inner, number).or(last);
+            }
+            _ => {}
         }
     }
     last

@@ -111,6 +111,12 @@ impl Binding {
         self.variables.iter().any(|variable| variable.field == *field)
     }
 
+    /// Whether the path names something within the body's field, as `{task.id}` does.
+    pub(super) fn has_variable_in_body(&self) -> bool {
+        let Body::Field(body) = self.body else { return false };
+        self.variables.iter().any(|variable| variable.field.first_place() == Some(body))
+    }
+
     fn put_body(&self, plan: &Plan, incoming: Incoming<'_>, out: &mut Vec<u8>) -> Result<(), RequestError> {
         let message = plan.message(self.input);
         // A client that has nothing to say may leave out the braces as well.

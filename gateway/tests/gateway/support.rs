@@ -11,8 +11,8 @@ use std::time::{Duration, SystemTime};
 use focusflow_gateway::auth::{ACCESS_TOKEN_LIFETIME, AccessTokens, Clock, PasswordLimits};
 use focusflow_gateway::build_with_clock;
 use focusflow_gateway::config::{
-    AuthConfig, Config, ContractConfig, CorsConfig, EdgeLimits, HealthConfig, ListenConfig, MeshConfig, RateConfig,
-    Secret, WebSocketLimits,
+    AuthConfig, BrowserConfig, Config, ContractConfig, CorsConfig, EdgeLimits, HealthConfig, ListenConfig, MeshConfig,
+    RateConfig, Secret, WebSocketLimits,
 };
 use focusflow_mesh::drain::Drain;
 use http::HeaderValue;
@@ -63,6 +63,7 @@ impl Edge {
                 sessions_max: 5,
             },
             cors: CorsConfig { origins: vec![HeaderValue::from_static(ORIGIN)] },
+            browsers: BrowserConfig::default(),
             limits: EdgeLimits { body_bytes_max: BODY_BYTES_MAX, ..EdgeLimits::default() },
             rates: RateConfig::default(),
             health: HealthConfig::default(),

@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::stream;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Response, Uri};
+use http::{HeaderValue, Response, Uri};
 use http_body_util::BodyExt;
 use tonic::Status;
 use tonic::body::Body;
@@ -50,7 +50,7 @@ pub(super) async fn answer(call: Call, parts: &Parts, body: Body) -> Result<Resp
         Some((message, upload))
     });
     let request = call.grpc_request(&parts.headers, messages);
-    exchange(call, request, &parts.headers, verdict).await
+    exchange(call, request, parts, verdict).await
 }
 
 /// Sends the messages and answers with what comes back. A bad line ends the call at once: the service sees a cancelled
@@ -58,7 +58,7 @@ pub(super) async fn answer(call: Call, parts: &Parts, body: Body) -> Result<Resp
 async fn exchange(
     call: Call,
     request: tonic::Request<impl stream::Stream<Item = Bytes> + Send + 'static>,
-    headers: &HeaderMap,
+    parts: &Parts,
     mut verdict: Verdict,
 ) -> Result<Response<Body>, Failure> {
     let path = call.route.rpc.path.clone();
@@ -69,12 +69,14 @@ async fn exchange(
             status = &mut verdict => return Err(status.into()),
             response = client.streaming(request, path, BytesCodec) => response?,
         };
-        return response_stream::answer(call, response.into_inner(), Format::of(headers), verdict).await;
+        return response_stream::answer(call, response.into_inner(), Format::of(&parts.headers), verdict).await;
     }
     tokio::select! {
         biased;
         status = verdict => Err(status.into()),
-        response = client.client_streaming(request, path, BytesCodec) => call.encode(&response?.into_inner()),
+        response = client.client_streaming(request, path, BytesCodec) => {
+            call.encode(parts, &response?.into_inner()).await
+        }
     }
 }
 

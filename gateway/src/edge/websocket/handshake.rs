@@ -34,7 +34,7 @@ const UPGRADE_TOKEN: HeaderValue = HeaderValue::from_static("upgrade");
 /// The answer that opens the socket, which is served from then on by a task of its own.
 pub(super) fn accept(inner: &Arc<Inner>, request: &mut Request<Body>) -> Result<Response<Body>, Failure> {
     let accept_key = accept_key(request)?;
-    check_origin(request.headers(), &inner.origins)?;
+    check_origin(request.headers(), inner.cors.origins())?;
     let encoding = encoding(request.headers())?;
     if inner.drain.is_draining() {
         return Err(Status::from(Refusal::new(Reason::Draining, "the server is shutting down")).into());
