@@ -11,6 +11,7 @@
 mod comments;
 mod constraints;
 mod errors;
+mod etags;
 mod example;
 mod operation;
 mod parameters;
@@ -31,6 +32,7 @@ use crate::transcode::{self, Transcoder, with_error_types};
 use crate::validation::Rules;
 
 use self::comments::Comments;
+use self::etags::Etags;
 use self::operation::Binding;
 use self::path::{OpenPath, PathNames};
 use self::schema::Schemas;
@@ -54,14 +56,21 @@ const OTHER_VERBS: &str = "x-additionalOperations";
 pub fn document(policies: &Policies) -> Result<Value, ContractError> {
     let pool = with_error_types(policies.pool()).map_err(transcode::Error::from)?;
     let rules = Rules::new(&pool)?;
-    let scopes = scopes(policies, &Transcoder::new(policies.pool())?);
+    let transcoder = Transcoder::new(policies.pool())?;
+    let scopes = scopes(policies, &transcoder);
     let methods = exposed_methods(policies, &pool);
     let comments = Comments::new(&pool);
     let answers = methods.iter().map(|method| method.descriptor.output());
     let answers = answers.chain(pool.get_message_by_name(errors::STATUS));
     let schemas = Schemas::new(&pool, &comments, &rules, answers);
-    let mut document =
-        Document { schemas, comments: &comments, scopes, names: PathNames::default(), ids: HashSet::new() };
+    let mut document = Document {
+        schemas,
+        comments: &comments,
+        scopes,
+        transcoder: &transcoder,
+        names: PathNames::default(),
+        ids: HashSet::new(),
+    };
     let paths = document.paths(&methods);
     let tags = document.tags(&methods);
     let has_security = methods.iter().any(Method::needs_person);
@@ -113,6 +122,7 @@ struct Document<'a> {
     comments: &'a Comments,
     /// What an API token must be allowed to do, by the path of the RPC.
     scopes: HashMap<String, String>,
+    transcoder: &'a Transcoder,
     names: PathNames,
     /// The operation ids that are taken.
     ids: HashSet<String>,
@@ -129,7 +139,8 @@ impl Document<'_> {
                 let path = self.names.unify(OpenPath::new(&template, &method.descriptor.input()));
                 let item = paths.entry(path.text.clone()).or_default();
                 for verb in verbs(&pattern.verb) {
-                    let operation = self.operation(method, rule, &path);
+                    let etags = Etags::of(self.transcoder, &method.path(), pattern, &verb);
+                    let operation = self.operation(method, rule, &path, etags);
                     insert(item, &verb, operation);
                 }
             }
@@ -137,13 +148,14 @@ impl Document<'_> {
         json!(paths)
     }
 
-    fn operation(&mut self, method: &Method<'_>, rule: &Rule, path: &OpenPath) -> Value {
+    fn operation(&mut self, method: &Method<'_>, rule: &Rule, path: &OpenPath, etags: Etags) -> Value {
         let binding = Binding {
             method: &method.descriptor,
             policy: method.policy,
             scope: self.scopes.get(&method.path()).map(String::as_str),
             rule,
             path,
+            etags,
         };
         let mut operation = binding.operation(&mut self.schemas, self.comments);
         operation.insert("operationId".to_owned(), json!(self.operation_id(&method.descriptor)));
@@ -209,7 +221,7 @@ fn info(methods: &[Method<'_>]) -> Value {
         "description": "JSON is that of protobuf's canonical mapping: 64-bit integers are strings, enums are names, \
             instants are RFC 3339. Answers print every field that has no presence; requests may leave out what they \
             do not set, and are refused when they hold a field that is not known. Every failure is a \
-            `google.rpc.Status`. Streams come as one JSON value per line, as a JSON array or as server-sent events, \
+            `google.rpc.Status`. Bodies are compressed for who accepts that. Streams come as one JSON value per line, as a JSON array or as server-sent events, \
             whichever `Accept` prefers.",
     })
 }

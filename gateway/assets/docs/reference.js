@@ -107,11 +107,12 @@ const trial = (path, verb, operation) => {
 
 const exchange = async (path, verb, inputs, mediaType, body) => {
   const query = new URLSearchParams();
+  const headers = {};
   for (const [{ name, in: place, schema }, { value }] of inputs) {
     if (place === "path") path = path.replace(`{${name}}`, encodeURIComponent(value));
+    else if (place === "header") Object.assign(headers, value && { [name]: value });
     else if (value) (schema.type === "array" ? value.split(",") : [value]).forEach((one) => query.append(name, one));
   }
-  const headers = {};
   const token = document.getElementById("token").value.trim();
   if (token) headers.authorization = `Bearer ${token}`;
   if (body && mediaType && mediaType !== "*/*") headers["content-type"] = mediaType;

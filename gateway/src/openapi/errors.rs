@@ -9,12 +9,13 @@ use super::schema::Schemas;
 pub(super) const STATUS: &str = "google.rpc.Status";
 
 /// The statuses that are described once, and what each means.
-const KNOWN: [(&str, &str, &str); 6] = [
+const KNOWN: [(&str, &str, &str); 7] = [
     ("BadRequest", "400", "The request is not what the contract says; `BadRequest` names the fields."),
     ("Unauthorized", "401", "No token, or one that is not good (any more)."),
     ("Forbidden", "403", "The token does not allow it."),
     ("NotFound", "404", "There is no such thing, or it is somebody else's."),
     ("Conflict", "409", "It is there already, or it has changed meanwhile."),
+    ("PreconditionFailed", "412", "It is not the version that `If-Match` names."),
     ("TooManyRequests", "429", "Too much at once; `Retry-After` says when to come back."),
 ];
 
@@ -51,13 +52,14 @@ pub(super) fn responses(schemas: &mut Schemas<'_>) -> Value {
 }
 
 /// How an operation of this policy can fail.
-pub(super) fn of_operation(policy: &MethodPolicy, names_something: bool) -> Map<String, Value> {
+pub(super) fn of_operation(policy: &MethodPolicy, names_something: bool, has_etag: bool) -> Map<String, Value> {
     let is_persons = policy.auth == Auth::User;
     let changes = policy.idempotency != Idempotency::NoSideEffects;
     let can_come = |status: &str| match status {
         "401" | "403" => is_persons,
         "404" => names_something,
         "409" => changes,
+        "412" => has_etag,
         _ => true,
     };
     let known = KNOWN.iter().filter(|(_, status, _)| can_come(status));

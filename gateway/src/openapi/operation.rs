@@ -5,6 +5,7 @@ use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor};
 use serde_json::{Map, Value, json};
 
 use super::comments::Comments;
+use super::etags::Etags;
 use super::path::{OpenPath, field_named};
 use super::schema::Schemas;
 use super::{BEARER, errors, parameters};
@@ -27,6 +28,7 @@ pub(super) struct Binding<'b> {
     pub(super) scope: Option<&'b str>,
     pub(super) rule: &'b Rule,
     pub(super) path: &'b OpenPath,
+    pub(super) etags: Etags,
 }
 
 impl Binding<'_> {
@@ -74,6 +76,7 @@ impl Binding<'_> {
                 |path: &str| body.as_deref() == Some(path) || self.path.bound.iter().any(|bound| bound == path);
             parameters.extend(parameters::of_query(schemas, &self.method.input(), &is_elsewhere));
         }
+        parameters.extend(self.etags.parameters());
         parameters
     }
 
@@ -137,11 +140,16 @@ impl Binding<'_> {
 
     fn responses(&self, schemas: &mut Schemas<'_>) -> Value {
         let names_something = !self.path.parameters.is_empty();
-        let mut responses = errors::of_operation(self.policy, names_something);
+        let mut responses = errors::of_operation(self.policy, names_something, self.etags.can_differ());
         let content = self.content(schemas);
         let description =
             if self.method.is_server_streaming() { "What the stream says, as it comes." } else { "It went well." };
-        responses.insert("200".to_owned(), json!({"description": description, "content": content}));
+        let mut answer = json!({"description": description, "content": content});
+        if let Some(headers) = self.etags.headers() {
+            answer["headers"] = headers;
+        }
+        responses.insert("200".to_owned(), answer);
+        self.etags.add_not_modified(&mut responses);
         Value::Object(responses)
     }
 

@@ -56,6 +56,30 @@ fn a_message_within_itself_does_not_make_the_query_endless() {
 }
 
 #[test]
+fn conditions_are_described_where_messages_have_an_etag() {
+    let document = ours();
+    let headers = |path: &str, verb: &str| -> Vec<String> {
+        let parameters = parameters(&document["paths"][path][verb]).into_iter();
+        parameters.filter(|(_, place)| *place == "header").map(|(name, _)| name.to_owned()).collect()
+    };
+    let answers =
+        |path: &str, verb: &str, status: &str| document["paths"][path][verb]["responses"].get(status).is_some();
+    let task = "/api/v1/tasks/{id}";
+    assert_eq!(headers(task, "get"), ["If-Match", "If-None-Match"]);
+    assert!(answers(task, "get", "304") && answers(task, "get", "412"));
+    assert!(document["paths"][task]["get"]["responses"]["200"]["headers"]["ETag"].is_object());
+    let complete = "/api/v1/tasks/{id}:complete";
+    for (path, verb) in [(task, "patch"), (task, "delete"), (complete, "post")] {
+        assert_eq!(headers(path, verb), ["If-Match"], "{verb} {path}");
+        assert!(answers(path, verb, "412") && !answers(path, verb, "304"), "{verb} {path}");
+    }
+    for (path, verb) in [("/api/v1/tasks", "get"), ("/api/v1/tasks", "post"), ("/api/v1/tasks:batchUpdate", "post")] {
+        assert_eq!(headers(path, verb), [""; 0], "{verb} {path}");
+        assert!(!answers(path, verb, "412"), "{verb} {path}");
+    }
+}
+
+#[test]
 fn an_answer_can_be_one_field() {
     let document = kitchen();
     let schema = |path: &str| {
@@ -109,7 +133,8 @@ fn failures_are_one_shape_and_only_those_that_can_come() {
         responses.keys().cloned().collect::<Vec<_>>().join(" ")
     };
     assert_eq!(statuses("/api/v1/tasks", "get"), "200 400 401 403 429 default");
-    assert_eq!(statuses("/api/v1/tasks/{id}", "patch"), "200 400 401 403 404 409 429 default");
+    assert_eq!(statuses("/api/v1/tasks/{id}", "patch"), "200 400 401 403 404 409 412 429 default");
+    assert_eq!(statuses("/api/v1/tasks/{id}", "get"), "200 304 400 401 403 404 412 429 default");
     assert_eq!(statuses("/api/v1/auth/login", "post"), "200 400 409 429 default");
     let error = &document["components"]["responses"]["Error"]["content"]["application/json"]["schema"];
     assert_eq!(error, &json!({"$ref": "#/components/schemas/google.rpc.Status"}));
