@@ -1,5 +1,6 @@
 //! The one public port: gRPC, gRPC-Web, REST, WebSockets, `/health` and the reference, told apart by path and media type.
 
+mod access_log;
 mod admission;
 mod answer;
 mod caching;
@@ -26,7 +27,7 @@ mod verdict;
 mod websocket;
 
 use std::convert::Infallible;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
@@ -52,13 +53,13 @@ use self::answer::Failure;
 use self::cors::Cors;
 use self::media_type::Protocol;
 use self::metrics::HttpMetrics;
+use self::scheme::Scheme;
 use self::security::Security;
 use self::websocket::Sockets;
 
 pub(crate) use self::admission::Admission;
 pub(crate) use self::health::Dependencies;
 pub(crate) use self::reference::Reference;
-pub(crate) use self::scheme::Scheme;
 
 /// Where the health of what the edge depends on is answered.
 const HEALTH_PATH: &str = "/health";
@@ -83,8 +84,6 @@ pub(crate) struct Parts {
     pub(crate) origins: Vec<HeaderValue>,
     pub(crate) browsers: BrowserConfig,
     pub(crate) proxies: TrustedProxies,
-    /// How bytes reach the public port.
-    pub(crate) scheme: Scheme,
 }
 
 struct Inner {
@@ -95,7 +94,6 @@ struct Inner {
     reference: Reference,
     cors: Cors,
     security: Security,
-    scheme: Scheme,
     sockets: Sockets,
     proxies: TrustedProxies,
     metrics: Arc<HttpMetrics>,
@@ -105,7 +103,7 @@ struct Inner {
 impl Edge {
     /// An edge that ends streams which would not end by themselves when `drain` asks for it.
     pub(crate) fn new(parts: Parts, drain: Drain) -> Self {
-        let Parts { contract, admission, dependencies, limits, reference, origins, browsers, proxies, scheme } = parts;
+        let Parts { contract, admission, dependencies, limits, reference, origins, browsers, proxies } = parts;
         let inner = Inner {
             contract: Arc::new(contract),
             admission,
@@ -114,7 +112,6 @@ impl Edge {
             reference,
             cors: Cors::new(origins),
             security: Security::new(browsers.hsts),
-            scheme,
             sockets: Sockets::new(limits.websocket),
             proxies,
             metrics: Arc::default(),
@@ -148,11 +145,11 @@ impl Inner {
         let caller = self.caller(&request);
         request.extensions_mut().insert(caller.clone());
         let context = Context::from_headers(request.headers());
-        let measurement = self.metrics.begin(request.method(), &context);
+        let measurement = self.metrics.begin(request.method(), &context, &caller);
         let request_id = context.request_id.to_header();
         let traceparent = context.trace.to_header();
         let origin = request.headers().get(ORIGIN).cloned();
-        let scheme = self.scheme(&request);
+        let scheme = Scheme::of(&request, &self.proxies);
         let mut response = self.dispatch(context, request).await;
         let headers = response.headers_mut();
         headers.reserve(HEADERS_ADDED);
@@ -165,15 +162,9 @@ impl Inner {
     }
 
     fn caller(&self, request: &Request<Body>) -> Caller {
-        let address = self.proxies.client(peer_address(request), request.headers());
+        let peer = request.extensions().get::<Peer>().map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.addr.ip());
+        let address = self.proxies.client(peer, request.headers());
         Caller::new(address, request.uri().authority().map(Authority::as_str), request.headers())
-    }
-
-    fn scheme(&self, request: &Request<Body>) -> Scheme {
-        match self.scheme {
-            Scheme::Http if self.proxies.says_https(peer_address(request), request.headers()) => Scheme::Https,
-            scheme => scheme,
-        }
     }
 
     async fn dispatch(self: &Arc<Self>, context: Context, request: Request<Body>) -> Response<Body> {
@@ -190,7 +181,7 @@ impl Inner {
             return keys::serve(self, request.method(), keys).await;
         }
         if path == websocket::PATH {
-            return websocket::serve(self, request);
+            return websocket::serve(self, &context, request);
         }
         if let Some(page) = self.reference.page(path) {
             return reference::serve(self, page, request.method(), request.headers()).await;
@@ -235,8 +226,4 @@ impl Inner {
     fn render<B>(&self, failure: &Failure, request: &Request<B>) -> Response<Body> {
         failure.render(self.contract.transcoder(), request.headers().contains_key(AUTHORIZATION))
     }
-}
-
-fn peer_address(request: &Request<Body>) -> IpAddr {
-    request.extensions().get::<Peer>().map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.addr.ip())
 }

@@ -31,7 +31,7 @@ use crate::auth::{
 use crate::backend::Backend;
 use crate::config::Config;
 use crate::contract::{ACCOUNT, Contract, ContractError, scopes};
-use crate::edge::{self, Admission, Dependencies, Edge, Reference, Scheme};
+use crate::edge::{self, Admission, Dependencies, Edge, Reference};
 use crate::limits::{RateLimiter, Shared, SignInGuard};
 use crate::transcode::Transcoder;
 
@@ -167,7 +167,6 @@ async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, BuildErr
             origins: config.cors.origins,
             browsers: config.browsers,
             proxies: config.rates.proxies,
-            scheme: Scheme::Http,
         },
         limits: Limits { connections_max: config.limits.connections_max, ..Limits::default() },
         credentials,
@@ -181,7 +180,6 @@ impl Gateway {
     /// The same edge, whose public port speaks over `transport`. It is plaintext otherwise.
     #[must_use]
     pub fn over(mut self, transport: Transport) -> Self {
-        self.edge.scheme = Scheme::of(&transport);
         self.transport = transport;
         self
     }

@@ -56,6 +56,8 @@ pub struct Peer {
     pub addr: SocketAddr,
     /// The verified identity; `None` without mTLS.
     pub identity: Option<SpiffeId>,
+    /// Whether the connection is one of TLS.
+    pub is_tls: bool,
 }
 
 type BoxError = Box<dyn StdError + Send + Sync>;

@@ -61,6 +61,11 @@ struct Bearer {
 }
 
 impl Admitted {
+    /// Notes how the call has ended.
+    pub(super) fn ended(&self, code: Code) {
+        self.caller.set_code(code);
+    }
+
     /// Tells the backend.
     pub(super) fn put_into(self, extensions: &mut Extensions) {
         extensions.insert(self.context);

@@ -95,6 +95,11 @@ impl Failure {
         Self { http: StatusCode::BAD_REQUEST, status, allow: None, upgrade: None }
     }
 
+    /// The gRPC code that stands for it.
+    pub(super) fn code(&self) -> Code {
+        self.status.code()
+    }
+
     /// The failure as a response. `has_token`: whether the request presented one, which then was not good enough.
     pub(super) fn render(&self, transcoder: &Transcoder, has_token: bool) -> Response<Body> {
         let mut response = json_response(self.http, status_json(transcoder, &self.status));

@@ -11,6 +11,7 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use tonic::body::Body;
 
+use super::media_type::is_grpc;
 use super::metrics::RouteLabel;
 
 /// What preflights are counted as.
@@ -53,9 +54,12 @@ impl Cors {
 
     /// Lets the page read an answer, if it may. `origin` is what its browser says; `None` where no page asks.
     ///
-    /// Every answer says that it depends on the origin, or a cache would give one page what was meant for another.
+    /// Every answer that a cache may keep says that it depends on the origin, or one page would get what was meant for
+    /// another.
     pub(super) fn mark(&self, origin: Option<HeaderValue>, headers: &mut HeaderMap) {
-        headers.append(VARY, HeaderValue::from_name(ORIGIN));
+        if origin.is_some() || !is_grpc(headers) {
+            headers.append(VARY, HeaderValue::from_name(ORIGIN));
+        }
         let Some(origin) = origin.filter(|origin| self.origins.contains(origin)) else { return };
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, TRUE);
@@ -93,7 +97,8 @@ mod tests {
     #[test]
     fn pages_may_send_the_headers_that_the_edge_reads() {
         use focusflow_mesh::context::{GRPC_TIMEOUT_HEADER, REQUEST_ID_HEADER, TRACEPARENT_HEADER, TRACESTATE_HEADER};
-        let named: Vec<&str> = REQUEST_HEADERS.to_str().unwrap().split(", ").collect();
+        let headers = REQUEST_HEADERS;
+        let named: Vec<&str> = headers.to_str().unwrap().split(", ").collect();
         let read =
             [GRPC_TIMEOUT_HEADER, REQUEST_ID_HEADER, REQUEST_TIMEOUT_HEADER, TRACEPARENT_HEADER, TRACESTATE_HEADER];
         for header in read {

@@ -14,10 +14,10 @@ use focusflow_mesh::telemetry::Call;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, TE};
 use http::request::Parts;
 use http::uri::Uri;
-use http::{HeaderValue, Method, Request, Response, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Version};
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use tonic::Status;
 use tonic::body::Body;
+use tonic::{Code, Status};
 use tower::Service;
 
 use super::Inner;
@@ -80,6 +80,7 @@ async fn forward(inner: &Inner, rpc: &Arc<Rpc>, context: Context, request: Reque
     let mut call = rpc.metrics.start();
     let (parts, body) = request.into_parts();
     let version = parts.version;
+    let caller = Caller::of(&parts.extensions);
     let mut response = match admit(inner, rpc, context, parts).await {
         Ok((backend, parts)) => {
             let rules = Rules {
@@ -96,9 +97,10 @@ async fn forward(inner: &Inner, rpc: &Arc<Rpc>, context: Context, request: Reque
         }
     };
     call.ended_by(response.headers());
+    note_code(&caller, response.headers());
     response.extensions_mut().insert(RouteLabel(Arc::clone(&rpc.label)));
     let explains = inner.contract.explains();
-    response.map(|body| Body::new(Counted { inner: body, call, explains }))
+    response.map(|body| Body::new(Counted { inner: body, call, caller, explains }))
 }
 
 /// The request's head as its backend gets it.
@@ -160,6 +162,13 @@ pub(super) async fn turn_away(inner: &Inner, failure: Failure, request: Request<
     response
 }
 
+/// Notes the status of a call for the log, if headers or trailers say it.
+fn note_code(caller: &Caller, headers: &HeaderMap) {
+    if let Some(status) = headers.get(Status::GRPC_STATUS) {
+        caller.set_code(Code::from_bytes(status.as_bytes()));
+    }
+}
+
 /// What is not exposed is answered like what does not exist.
 pub(super) fn unknown_method(path: &str) -> Status {
     let shown: String = path.chars().take(PATH_CHARACTERS_MAX).collect();
@@ -196,6 +205,7 @@ impl HttpBody for Judged {
 struct Counted {
     inner: Body,
     call: Call,
+    caller: Caller,
     explains: bool,
 }
 
@@ -209,6 +219,7 @@ impl HttpBody for Counted {
             && let Some(trailers) = frame.trailers_mut()
         {
             self.call.ended_by(trailers);
+            note_code(&self.caller, trailers);
             if !self.explains {
                 withhold_reason(trailers);
             }

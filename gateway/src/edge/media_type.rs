@@ -173,6 +173,11 @@ pub(super) fn charset(content_type: &[u8]) -> Option<String> {
     Some(value.trim().trim_matches('"').to_ascii_lowercase())
 }
 
+/// Whether an answer's body is messages of gRPC or gRPC-Web, which no browser shows.
+pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(GRPC.as_bytes()))
+}
+
 /// Whether the media type is JSON: `application/json` or one of its kin.
 pub(super) fn is_json(essence: &str) -> bool {
     essence == "application/json" || essence.ends_with("+json") || essence == "text/json"

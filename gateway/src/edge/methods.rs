@@ -59,7 +59,8 @@ pub(super) fn with_head(mut verbs: Vec<String>) -> Vec<String> {
     verbs
 }
 
-fn options(mut allowed: Vec<String>) -> Response<Body> {
+/// The answer to OPTIONS where these verbs are allowed.
+pub(super) fn options(mut allowed: Vec<String>) -> Response<Body> {
     allowed.push(Method::OPTIONS.to_string());
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;

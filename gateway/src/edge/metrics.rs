@@ -1,5 +1,5 @@
-//! The edge's HTTP metrics. A request is counted when the last byte of its answer is on its way, so that a stream's
-//! duration is that of the stream.
+//! The edge's HTTP metrics, and its [access log](super::access_log). A request is counted when the last byte of its answer
+//! is on its way, so that a stream's duration is that of the stream.
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -8,13 +8,16 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use focusflow_mesh::context::{Context as RequestContext, RequestId};
+use focusflow_mesh::context::Context as RequestContext;
 use http::{Method, Response, StatusCode};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use metrics::{Counter, Histogram, SharedString, counter, histogram};
 use tokio::time::Instant;
 use tonic::Status;
 use tonic::body::Body;
+
+use super::access_log::{Ended, Line};
+use crate::limits::Caller;
 
 /// The label of requests that lead to no route: their paths are the client's choice and would be without number.
 const UNKNOWN_ROUTE: &str = "unknown";
@@ -47,14 +50,14 @@ struct Series {
 pub(super) struct Measurement {
     metrics: Arc<HttpMetrics>,
     method: &'static str,
-    request_id: RequestId,
+    line: Option<Line>,
     begun: Instant,
 }
 
 impl HttpMetrics {
-    pub(super) fn begin(self: &Arc<Self>, method: &Method, context: &RequestContext) -> Measurement {
-        let request_id = context.request_id.clone();
-        Measurement { metrics: Arc::clone(self), method: method_label(method), request_id, begun: Instant::now() }
+    pub(super) fn begin(self: &Arc<Self>, method: &Method, context: &RequestContext, caller: &Caller) -> Measurement {
+        let line = Line::begin(context, caller);
+        Measurement { metrics: Arc::clone(self), method: method_label(method), line, begun: Instant::now() }
     }
 
     fn record(&self, ending: Ending, elapsed: Duration) {
@@ -90,17 +93,32 @@ impl Series {
 
 impl Measurement {
     /// The response with a body that counts the request when it ends or is dropped.
-    pub(super) fn measure(self, mut response: Response<Body>) -> Response<Body> {
+    pub(super) fn measure(mut self, mut response: Response<Body>) -> Response<Body> {
+        match &mut self.line {
+            // A socket has a line of its own.
+            line @ Some(_) if response.status() == StatusCode::SWITCHING_PROTOCOLS => *line = None,
+            Some(line) => line.answered_with(response.headers()),
+            None => {}
+        }
         let label = response.extensions_mut().remove::<RouteLabel>();
         let route = label.map_or_else(|| UNKNOWN_ROUTE.into(), |RouteLabel(route)| route);
-        let finished = Finished { request: self, route, status: response.status() };
-        response.map(|inner| Body::new(Measured { inner, _finished: finished }))
+        let finished = Finished { request: self, route, status: response.status(), bytes: 0, is_cut: true };
+        response.map(|inner| Body::new(Measured { inner, finished }))
     }
 }
 
 struct Measured {
     inner: Body,
-    _finished: Finished,
+    finished: Finished,
+}
+
+impl Drop for Measured {
+    fn drop(&mut self) {
+        // A body of known length is not asked for its end.
+        if self.inner.is_end_stream() {
+            self.finished.is_cut = false;
+        }
+    }
 }
 
 /// Records when it is dropped.
@@ -108,21 +126,22 @@ struct Finished {
     request: Measurement,
     route: Arc<str>,
     status: StatusCode,
+    /// Of the body, so far.
+    bytes: u64,
+    /// Whether the body's end was not reached.
+    is_cut: bool,
 }
 
 impl Drop for Finished {
     fn drop(&mut self) {
-        let elapsed = self.request.begun.elapsed();
-        let ending = Ending { method: self.request.method, route: Arc::clone(&self.route), status: self.status };
-        self.request.metrics.record(ending, elapsed);
-        tracing::debug!(
-            request.id = %self.request.request_id,
-            http.method = self.request.method,
-            http.route = &*self.route,
-            http.status = self.status.as_u16(),
-            duration_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
-            "request ended"
-        );
+        let Self { request, route, status, bytes, is_cut } = self;
+        let elapsed = request.begun.elapsed();
+        if let Some(line) = &request.line {
+            let (bytes, is_cut) = (*bytes, *is_cut);
+            line.write(&Ended { method: request.method, route, status: *status, bytes, elapsed, is_cut });
+        }
+        let ending = Ending { method: request.method, route: Arc::clone(route), status: *status };
+        request.metrics.record(ending, elapsed);
     }
 }
 
@@ -131,7 +150,15 @@ impl HttpBody for Measured {
     type Error = Status;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        Pin::new(&mut self.inner).poll_frame(cx)
+        let polled = Pin::new(&mut self.inner).poll_frame(cx);
+        match &polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                self.finished.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+            }
+            Poll::Ready(None) => self.finished.is_cut = false,
+            Poll::Ready(Some(Err(_))) | Poll::Pending => {}
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {

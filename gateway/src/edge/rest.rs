@@ -15,10 +15,10 @@ use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGT
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Version};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use tonic::Status;
 use tonic::body::Body;
 use tonic::client::Grpc;
 use tonic::metadata::MetadataMap;
+use tonic::{Code, Status};
 
 use super::Inner;
 use super::admission::Admitted;
@@ -66,6 +66,7 @@ struct Call {
 pub(super) async fn serve(inner: &Inner, context: Context, request: Request<Body>) -> Response<Body> {
     let has_token = request.headers().contains_key(AUTHORIZATION);
     let is_head = request.method() == Method::HEAD;
+    let caller = Caller::of(request.extensions());
     let (label, result) = match find(inner, request.method(), request.uri().path()) {
         Ok((matched, route)) => {
             let label = RouteLabel(Arc::clone(&route.label));
@@ -76,7 +77,10 @@ pub(super) async fn serve(inner: &Inner, context: Context, request: Request<Body
             (None, Err(failure))
         }
     };
-    let mut response = result.unwrap_or_else(|failure| failure.render(inner.contract.transcoder(), has_token));
+    let mut response = result.unwrap_or_else(|failure| {
+        caller.set_code(failure.code());
+        failure.render(inner.contract.transcoder(), has_token)
+    });
     if is_head {
         response = without_body(response);
     }
@@ -213,10 +217,12 @@ impl Call {
             cache_control: if is_kept { REVALIDATED } else { NO_STORE },
             validator,
         };
-        match representation.select(&parts.method, &parts.headers) {
-            Selection::Known(coding) => Ok(representation.known(coding)),
-            Selection::Whole(coding) => Ok(representation.whole(coding, coded(coding, outgoing.body.into()).await?)),
-        }
+        let response = match representation.select(&parts.method, &parts.headers) {
+            Selection::Known(coding) => representation.known(coding),
+            Selection::Whole(coding) => representation.whole(coding, coded(coding, outgoing.body.into()).await?),
+        };
+        self.admitted.ended(Code::Ok);
+        Ok(response)
     }
 
     /// The route as the transcoder knows it.

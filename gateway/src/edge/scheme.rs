@@ -1,22 +1,25 @@
-//! How the client's bytes reach the edge, or the first proxy before it.
+//! Whether a client speaks HTTPS, as far as the edge can know.
 
-use focusflow_mesh::server::Transport;
+use focusflow_mesh::server::Peer;
+use http::Request;
 
-/// The scheme of the URL that the client asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+use crate::limits::TrustedProxies;
+
+/// How a client reaches the edge, or the proxy before it. Every request has it in its extensions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scheme {
-    /// In plaintext, as far as is known.
-    #[default]
+    /// In plaintext.
     Http,
     /// Over TLS.
     Https,
 }
 
 impl Scheme {
-    pub(crate) fn of(transport: &Transport) -> Self {
-        match transport {
-            Transport::Plaintext => Self::Http,
-            Transport::Mtls(_) | Transport::Tls(_) => Self::Https,
-        }
+    /// By the connection, or where that is a trusted proxy's, by what the proxy says.
+    pub(super) fn of<B>(request: &Request<B>, proxies: &TrustedProxies) -> Self {
+        let is_https = request.extensions().get::<Peer>().is_some_and(|peer| {
+            peer.is_tls || proxies.scheme(peer.addr.ip(), request.headers()).is_some_and(|scheme| scheme == "https")
+        });
+        if is_https { Self::Https } else { Self::Http }
     }
 }

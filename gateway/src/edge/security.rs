@@ -5,12 +5,12 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{
-    CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
-    X_FRAME_OPTIONS,
+    CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 use sha2::{Digest, Sha256};
 
+use super::media_type::is_grpc;
 use super::scheme::Scheme;
 
 /// Data is nothing to be run, shown in a frame or submitted, whatever somebody has put into it.
@@ -49,7 +49,7 @@ impl Security {
         if scheme == Scheme::Https {
             headers.insert(STRICT_TRANSPORT_SECURITY, self.transport.clone());
         }
-        if headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc")) {
+        if is_grpc(headers) {
             return;
         }
         headers.entry(CONTENT_SECURITY_POLICY).or_insert(DATA_POLICY);
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn an_answer_keeps_the_policy_that_it_has_and_gets_one_otherwise() {
-        let security = Security::new(Duration::from_secs(60));
+        let security = Security::new(Duration::from_mins(1));
         let mut page = HeaderMap::from_iter([(CONTENT_SECURITY_POLICY, page_policy(""))]);
         security.protect(&mut page, Scheme::Http);
         assert_eq!(page[CONTENT_SECURITY_POLICY], page_policy(""));
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn only_over_tls_a_browser_is_told_to_come_back_so() {
-        let security = Security::new(Duration::from_secs(60));
+        let security = Security::new(Duration::from_mins(1));
         let transport = |scheme| {
             let mut headers = HeaderMap::new();
             security.protect(&mut headers, scheme);

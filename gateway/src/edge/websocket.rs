@@ -19,10 +19,12 @@ mod wire;
 
 use std::sync::Arc;
 
-use http::{Request, Response};
+use focusflow_mesh::context::Context;
+use http::{Method, Request, Response};
 use tonic::body::Body;
 
 use super::Inner;
+use super::methods::options;
 use super::metrics::RouteLabel;
 
 pub(super) use self::sockets::Sockets;
@@ -31,8 +33,11 @@ pub(super) use self::sockets::Sockets;
 pub(super) const PATH: &str = "/ws";
 
 /// Opens a socket, or says why not.
-pub(super) fn serve(inner: &Arc<Inner>, mut request: Request<Body>) -> Response<Body> {
-    let mut response = match handshake::accept(inner, &mut request) {
+pub(super) fn serve(inner: &Arc<Inner>, context: &Context, mut request: Request<Body>) -> Response<Body> {
+    if request.method() == Method::OPTIONS {
+        return options(vec![Method::GET.to_string()]);
+    }
+    let mut response = match handshake::accept(inner, context, &mut request) {
         Ok(response) => response,
         Err(failure) => inner.render(&failure, &request),
     };

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http::header::{COOKIE, HOST, ORIGIN, SET_COOKIE};
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
+use tonic::Code;
 
 use super::Quota;
 
@@ -30,6 +31,7 @@ struct Inner {
     browser: Option<Browser>,
     quota: OnceLock<Quota>,
     cookie: OnceLock<HeaderValue>,
+    code: OnceLock<Code>,
 }
 
 /// What a browser says about the page that sends a request.
@@ -47,7 +49,13 @@ impl Caller {
             .get(REFRESH_HEADER)
             .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(IN_COOKIE.as_bytes()));
         let browser = asks_for_cookie.then(|| Browser::new(authority, headers));
-        Self(Arc::new(Inner { address, browser, quota: OnceLock::new(), cookie: OnceLock::new() }))
+        Self(Arc::new(Inner {
+            address,
+            browser,
+            quota: OnceLock::new(),
+            cookie: OnceLock::new(),
+            code: OnceLock::new(),
+        }))
     }
 
     /// The same caller where there is no answer whose headers could be written, as on a WebSocket.
@@ -78,6 +86,16 @@ impl Caller {
     /// Lets the answer set a cookie.
     pub(crate) fn set_cookie(&self, cookie: HeaderValue) {
         let _ = self.0.cookie.set(cookie);
+    }
+
+    /// Notes how the call has ended, for the log.
+    pub(crate) fn set_code(&self, code: Code) {
+        let _ = self.0.code.set(code);
+    }
+
+    /// How the call has ended, as far as it is known.
+    pub(crate) fn code(&self) -> Option<Code> {
+        self.0.code.get().copied()
     }
 
     /// Tells the answer what was noted.

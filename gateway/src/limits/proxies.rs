@@ -59,23 +59,21 @@ impl TrustedProxies {
         client
     }
 
-    /// Whether the client speaks to the nearest proxy over TLS, by that proxy's word.
-    pub(crate) fn says_https(&self, peer: IpAddr, headers: &HeaderMap) -> bool {
-        // Without proxies, which is what a hot path has to know, nothing is read.
-        if self.networks.is_empty() || !self.trusts(peer) {
-            return false;
+    /// How the client speaks to the nearest proxy, in small letters, if a trusted one says so.
+    pub(crate) fn scheme(&self, peer: IpAddr, headers: &HeaderMap) -> Option<String> {
+        if !self.trusts(peer) {
+            return None;
         }
         let name = match self.header {
             ForwardedHeader::XForwardedFor => HeaderName::from_static("x-forwarded-proto"),
             ForwardedHeader::Forwarded => http::header::FORWARDED,
         };
-        let last = headers.get_all(name).iter().next_back().and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let hop = last.rsplit(',').next().unwrap_or_default().trim();
+        let last = headers.get_all(name).iter().next_back()?.to_str().ok()?.rsplit(',').next()?;
         let scheme = match self.header {
-            ForwardedHeader::XForwardedFor => Some(hop),
-            ForwardedHeader::Forwarded => parameter(hop, "proto"),
+            ForwardedHeader::XForwardedFor => last.trim(),
+            ForwardedHeader::Forwarded => forwarded_parameter(last, "proto")?,
         };
-        scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"))
+        Some(scheme.to_ascii_lowercase())
     }
 
     fn trusts(&self, address: IpAddr) -> bool {
@@ -96,14 +94,13 @@ impl TrustedProxies {
 
 /// `for=192.0.2.1;proto=https`, `for="[2001:db8::1]:8080"`.
 fn parse_forwarded(element: &str) -> Option<IpAddr> {
-    parse_address(parameter(element, "for")?)
+    parse_address(forwarded_parameter(element, "for")?)
 }
 
-/// The value of a parameter of `Forwarded`, without quotes.
-fn parameter<'e>(element: &'e str, name: &str) -> Option<&'e str> {
+fn forwarded_parameter<'e>(element: &'e str, wanted: &str) -> Option<&'e str> {
     let value = element.split(';').find_map(|pair| {
-        let (found, value) = pair.split_once('=')?;
-        found.trim().eq_ignore_ascii_case(name).then_some(value.trim())
+        let (name, value) = pair.split_once('=')?;
+        name.trim().eq_ignore_ascii_case(wanted).then_some(value.trim())
     })?;
     Some(value.trim_matches('"'))
 }
@@ -149,27 +146,6 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_proxy_says_whether_the_client_speaks_tls_and_a_stranger_does_not() {
-        let says_https = |header, peer: &str, name: &'static str, value: &'static str| {
-            let headers = HeaderMap::from_iter([(HeaderName::from_static(name), value.parse().unwrap())]);
-            let networks = vec!["10.0.0.0/8".parse().unwrap()];
-            TrustedProxies { networks, header }.says_https(peer.parse().unwrap(), &headers)
-        };
-        let (list, standard) = (ForwardedHeader::XForwardedFor, ForwardedHeader::Forwarded);
-        assert!(says_https(list, "10.0.0.1", "x-forwarded-proto", "https"));
-        assert!(says_https(list, "10.0.0.1", "x-forwarded-proto", "http, HTTPS"));
-        assert!(!says_https(list, "10.0.0.1", "x-forwarded-proto", "https, http"));
-        assert!(!says_https(list, "203.0.113.9", "x-forwarded-proto", "https"));
-        assert!(says_https(
-            standard,
-            "10.0.0.1",
-            "forwarded",
-            "for=192.0.2.1;proto=http, for=10.0.0.2;proto=\"https\""
-        ));
-        assert!(!says_https(standard, "10.0.0.1", "x-forwarded-proto", "https"));
-    }
-
-    #[test]
     fn what_cannot_be_read_ends_the_search() {
         assert_eq!(by_list("10.0.0.1", &["192.0.2.66, unknown, 10.0.0.2"]), "10.0.0.2");
     }
@@ -180,5 +156,22 @@ mod tests {
         assert_eq!(forwarded(&["for=192.0.2.60;proto=http;by=203.0.113.43"]), "192.0.2.60");
         assert_eq!(forwarded(&["for=192.0.2.1, For=\"[2001:db8::17]:4711\""]), "2001:db8::17");
         assert_eq!(client(ForwardedHeader::Forwarded, "10.0.0.1", "x-forwarded-for", &["192.0.2.1"]), "10.0.0.1");
+    }
+
+    #[test]
+    fn how_the_client_speaks_is_what_the_nearest_trusted_proxy_says() {
+        let scheme = |header, peer: &str, name: &'static str, value: &str| {
+            let headers = [(HeaderName::from_static(name), value.parse().unwrap())].into_iter().collect();
+            let networks = vec!["10.0.0.0/8".parse().unwrap()];
+            TrustedProxies { networks, header }.scheme(peer.parse().unwrap(), &headers)
+        };
+        let (list, standard) = (ForwardedHeader::XForwardedFor, ForwardedHeader::Forwarded);
+        assert_eq!(scheme(list, "10.0.0.1", "x-forwarded-proto", "http, HTTPS").as_deref(), Some("https"));
+        assert_eq!(scheme(list, "203.0.113.9", "x-forwarded-proto", "https"), None);
+        assert_eq!(
+            scheme(standard, "10.0.0.1", "forwarded", "for=192.0.2.1;Proto=\"https\"").as_deref(),
+            Some("https")
+        );
+        assert_eq!(scheme(standard, "10.0.0.1", "x-forwarded-proto", "https"), None);
     }
 }

@@ -215,7 +215,7 @@ impl Acceptor {
 
 async fn plaintext(stream: TcpStream, addr: SocketAddr) -> Result<Option<Ready<TcpStream>>, HandshakeError> {
     let sniffed = sniff(stream).await.map_err(HandshakeError::Io)?;
-    let peer = Peer { addr, identity: None };
+    let peer = Peer { addr, identity: None, is_tls: false };
     Ok(sniffed.map(|(protocol, stream)| Ready { protocol, stream, peer, chain: Vec::new() }))
 }
 
@@ -226,7 +226,7 @@ async fn tls(
 ) -> Result<Option<Ready<TlsStream<TcpStream>>>, HandshakeError> {
     let stream = TlsAcceptor::from(config).accept(stream).await.map_err(HandshakeError::Tls)?;
     let sniffed = negotiated(stream).await.map_err(HandshakeError::Io)?;
-    let peer = Peer { addr, identity: None };
+    let peer = Peer { addr, identity: None, is_tls: true };
     Ok(sniffed.map(|(protocol, stream)| Ready { protocol, stream, peer, chain: Vec::new() }))
 }
 
@@ -245,7 +245,8 @@ async fn mtls(
         .unwrap_or_default();
     let identity = Some(peer_identity(&chain)?);
     let sniffed = negotiated(stream).await.map_err(HandshakeError::Io)?;
-    Ok(sniffed.map(|(protocol, stream)| Ready { protocol, stream, peer: Peer { addr, identity }, chain }))
+    let peer = Peer { addr, identity, is_tls: true };
+    Ok(sniffed.map(|(protocol, stream)| Ready { protocol, stream, peer, chain }))
 }
 
 /// What the handshake has settled, and where it has settled nothing, what the first bytes say.

@@ -13,7 +13,7 @@ use http::{HeaderValue, Response};
 use http_body::Frame;
 use http_body_util::StreamBody;
 use tonic::body::Body;
-use tonic::{Status, Streaming};
+use tonic::{Code, Status, Streaming};
 
 use super::stream_format::Format;
 use super::{Call, Failure, stream_response};
@@ -59,10 +59,16 @@ async fn raw(call: Call, mut messages: Messages) -> Result<Response<Body>, Failu
     let first = stream::iter([Ok::<_, Status>(Frame::data(Bytes::from(first.body)))]);
     let rest = stream::unfold((call, messages), |(call, mut messages)| async move {
         let bytes = match messages.next().await {
-            Ok(None) => return None,
+            Ok(None) => {
+                call.admitted.ended(Code::Ok);
+                return None;
+            }
             Ok(Some(message)) => call.outgoing(&message).map(|outgoing| Bytes::from(outgoing.body)),
             Err(status) => Err(status),
         };
+        if let Err(status) = &bytes {
+            call.admitted.ended(status.code());
+        }
         Some((bytes.map(Frame::data), (call, messages)))
     });
     Ok(stream_response(content_type, Body::new(StreamBody::new(first.chain(rest).boxed()))))
@@ -147,6 +153,7 @@ impl Records {
 
     fn end(&mut self, status: Option<&Status>) -> Vec<u8> {
         self.finished = true;
+        self.call.admitted.ended(status.map_or(Code::Ok, Status::code));
         let status = status.map(|status| status_json(self.call.contract.transcoder(), status));
         self.format.end(self.count, status.as_deref())
     }

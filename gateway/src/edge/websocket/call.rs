@@ -10,6 +10,7 @@ use focusflow_mesh::refusal::{internal, with_reason};
 use futures_util::stream::{self, Stream};
 use http::HeaderMap;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tonic::client::Grpc;
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Response, Status, Streaming};
@@ -22,6 +23,7 @@ use crate::backend::Backend;
 use crate::codec::BytesCodec;
 use crate::contract::Rpc;
 use crate::edge::Inner;
+use crate::edge::access_log;
 use crate::edge::admission::Admitted;
 use crate::edge::headers::strip_for_upstream;
 use crate::edge::verdict::{self, Judge};
@@ -57,7 +59,9 @@ impl Call {
     pub(super) async fn run(self, headers: HeaderMap, requests: Requests) -> u32 {
         let _counted = self.inner.sockets.count_call();
         let mut measured = self.rpc.metrics.start();
+        let begun = Instant::now();
         let context = Context::from_headers(&headers);
+        let named = context.clone();
         let mut pending = Outgoing { call_id: self.id, ..Outgoing::default() };
         pending.headers.insert(REQUEST_ID_HEADER.as_str().to_owned(), context.request_id.as_str().to_owned());
         let outcome = self.exchange(context, headers, requests, &mut pending).await;
@@ -70,6 +74,7 @@ impl Call {
             }
         };
         measured.ended(ended.status.code());
+        access_log::socket_call(&named, &self.rpc.label, ended.status.code(), begun.elapsed());
         pending.end = Some(ended);
         self.say(pending).await;
         self.id

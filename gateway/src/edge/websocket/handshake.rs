@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use focusflow_mesh::context::Context;
 use focusflow_mesh::refusal::{Reason, Refusal};
 use http::header::{
     CONNECTION, HOST, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
@@ -20,10 +21,10 @@ use tonic::Status;
 use tonic::body::Body;
 
 use super::frame::Encoding;
-use super::session::Session;
-use super::sockets::Slot;
+use super::session::{Client, Session};
 use super::wire;
 use crate::edge::Inner;
+use crate::edge::access_log::SocketLine;
 use crate::edge::answer::Failure;
 use crate::limits::Caller;
 
@@ -32,7 +33,11 @@ const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
 const UPGRADE_TOKEN: HeaderValue = HeaderValue::from_static("upgrade");
 
 /// The answer that opens the socket, which is served from then on by a task of its own.
-pub(super) fn accept(inner: &Arc<Inner>, request: &mut Request<Body>) -> Result<Response<Body>, Failure> {
+pub(super) fn accept(
+    inner: &Arc<Inner>,
+    context: &Context,
+    request: &mut Request<Body>,
+) -> Result<Response<Body>, Failure> {
     let accept_key = accept_key(request)?;
     check_origin(request.headers(), inner.cors.origins())?;
     let encoding = encoding(request.headers())?;
@@ -41,8 +46,9 @@ pub(super) fn accept(inner: &Arc<Inner>, request: &mut Request<Body>) -> Result<
     }
     let slot = inner.sockets.open()?;
     let caller = Caller::of(request.extensions()).without_page();
+    let line = SocketLine::begin(context);
     let upgrade = hyper::upgrade::on(request);
-    tokio::spawn(serve(Arc::clone(inner), upgrade, encoding, slot, caller));
+    tokio::spawn(serve(Arc::clone(inner), upgrade, encoding, Client { slot, caller, line }));
 
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -55,14 +61,14 @@ pub(super) fn accept(inner: &Arc<Inner>, request: &mut Request<Body>) -> Result<
 }
 
 /// Serves the socket until it ends; the shutdown waits for it.
-async fn serve(inner: Arc<Inner>, upgrade: OnUpgrade, encoding: Encoding, slot: Slot, caller: Caller) {
+async fn serve(inner: Arc<Inner>, upgrade: OnUpgrade, encoding: Encoding, client: Client) {
     let _held = inner.drain.hold();
     match upgrade.await {
         Ok(upgraded) => {
             let config = wire::config(inner.limits.body_bytes_max);
             let io = TokioIo::new(upgraded);
             let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
-            Session::new(inner, socket, encoding, slot, caller).run().await;
+            Session::new(inner, socket, encoding, client).run().await;
         }
         Err(error) => tracing::debug!(%error, "a WebSocket was asked for and not taken"),
     }

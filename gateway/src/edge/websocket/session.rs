@@ -30,6 +30,7 @@ use super::{metadata, wire};
 use crate::auth::TokenError;
 use crate::config::WebSocketLimits;
 use crate::edge::Inner;
+use crate::edge::access_log::SocketLine;
 use crate::edge::grpc::unknown_method;
 use crate::limits::Caller;
 use crate::refusal::invalid_request;
@@ -48,8 +49,7 @@ pub(super) struct Session<S> {
     inner: Arc<Inner>,
     socket: WebSocketStream<S>,
     encoding: Encoding,
-    slot: Slot,
-    caller: Caller,
+    client: Client,
     limits: WebSocketLimits,
     /// `None` before the first frame.
     token: Option<Token>,
@@ -64,6 +64,13 @@ pub(super) struct Session<S> {
     heard: Instant,
     is_pinged: bool,
     is_draining: bool,
+}
+
+/// Who is at the other end, and what is counted of them.
+pub(super) struct Client {
+    pub(super) slot: Slot,
+    pub(super) caller: Caller,
+    pub(super) line: SocketLine,
 }
 
 /// A call under way.
@@ -99,13 +106,7 @@ impl From<Close> for Ending {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
-    pub(super) fn new(
-        inner: Arc<Inner>,
-        socket: WebSocketStream<S>,
-        encoding: Encoding,
-        slot: Slot,
-        caller: Caller,
-    ) -> Self {
+    pub(super) fn new(inner: Arc<Inner>, socket: WebSocketStream<S>, encoding: Encoding, client: Client) -> Self {
         let limits = inner.sockets.limits();
         let (output, outputs) = mpsc::channel(OUTPUTS_MAX);
         let now = Instant::now();
@@ -114,8 +115,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             inner,
             socket,
             encoding,
-            slot,
-            caller,
+            client,
             limits,
             token: None,
             calls: HashMap::new(),
@@ -141,7 +141,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     async fn serve(mut self) {
         let ending = self.exchange().await;
-        tracing::debug!(calls = self.last_call_id, cut = self.calls.len(), "a WebSocket ends");
         self.tasks.abort_all();
         let Self { mut socket, .. } = self;
         // A socket that is dropped with something unread is reset, and what it was closed with may be lost.
@@ -257,7 +256,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
         let is_known = self.token.as_ref().is_some_and(|current| current.user_id.is_some());
         if let (Some(user_id), false) = (token.user_id, is_known) {
-            self.slot.belongs_to(user_id)?;
+            self.client.slot.belongs_to(user_id)?;
         }
         let ready = Ready {
             token_seconds: token.seconds(),
@@ -298,8 +297,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             encoding: self.encoding,
             credit: Arc::clone(&room),
             output: self.output.clone(),
-            caller: self.caller.clone(),
+            caller: self.client.caller.clone(),
         };
+        self.client.line.count_call();
         let task = self.tasks.spawn(call.run(headers, requests));
         self.calls.insert(call_id, Running { task, credit: room, requests: sender, needs_token });
         Ok(())
