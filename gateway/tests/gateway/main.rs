@@ -7,6 +7,7 @@ mod browsers;
 mod grpc;
 mod grpc_web;
 mod health;
+mod http_semantics;
 mod json;
 mod limits;
 mod mutual_tls;

@@ -1,6 +1,8 @@
 //! A real edge before a real service, and clients of the three kinds.
 
+pub(crate) mod cards;
 pub(crate) mod client;
+pub(crate) mod log;
 pub(crate) mod messages;
 pub(crate) mod upstream;
 

@@ -1,7 +1,7 @@
 //! `/ws`, as a client that knows only `docs/WEBSOCKET.md` speaks it.
 
 mod calls;
-mod client;
+pub(crate) mod client;
 mod flow;
 mod handshake;
 mod limits;

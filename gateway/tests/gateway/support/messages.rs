@@ -74,6 +74,43 @@ pub(crate) struct Headers {
 }
 
 #[derive(Clone, PartialEq, Message)]
+pub(crate) struct Card {
+    #[prost(string, tag = "1")]
+    pub(crate) id: String,
+    #[prost(string, tag = "2")]
+    pub(crate) text: String,
+    #[prost(int32, tag = "3")]
+    pub(crate) streak: i32,
+    #[prost(string, tag = "4")]
+    pub(crate) etag: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct GetCardRequest {
+    #[prost(string, tag = "1")]
+    pub(crate) id: String,
+    #[prost(int32, tag = "2")]
+    pub(crate) streak: i32,
+    #[prost(int32, tag = "3")]
+    pub(crate) text_bytes: i32,
+}
+
+/// Also `CreateCardRequest`.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct UpdateCardRequest {
+    #[prost(message, optional, tag = "1")]
+    pub(crate) card: Option<Card>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct DeleteCardRequest {
+    #[prost(string, tag = "1")]
+    pub(crate) id: String,
+    #[prost(string, tag = "2")]
+    pub(crate) etag: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
 pub(crate) struct Nothing {}
 
 /// `grpc.health.v1.HealthCheckRequest`.

@@ -16,6 +16,7 @@ use tonic::server::{ClientStreamingService, Grpc, ServerStreamingService, Stream
 use tonic::{Code, Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
 
+use super::cards;
 use super::messages::{
     Collected, CountRequest, FailRequest, FeedRequest, Headers, HealthCheckRequest, HealthCheckResponse, HttpBody,
     Note, Nothing,
@@ -37,6 +38,9 @@ pub(crate) async fn start_over(transport: Transport) -> SocketAddr {
 
 async fn answer(request: HttpRequest<Incoming>) -> http::Response<tonic::body::Body> {
     let path = request.uri().path().to_owned();
+    if path.starts_with(cards::PREFIX) {
+        return cards::answer(request).await;
+    }
     match path.trim_start_matches("/edge.test.v1.EchoService/") {
         "Echo" | "Open" => Grpc::new(ProstCodec::default()).unary(Echo, request).await,
         "Fail" => Grpc::new(ProstCodec::default()).unary(Fail, request).await,

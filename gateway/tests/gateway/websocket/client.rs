@@ -18,7 +18,7 @@ pub(super) const JSON: &str = "focusflow.v1+json";
 pub(super) const PROTO: &str = "focusflow.v1+proto";
 
 /// An open socket.
-pub(super) struct Socket(WebSocketStream<TcpStream>);
+pub(crate) struct Socket(WebSocketStream<TcpStream>);
 
 /// Asks for a socket with these headers.
 pub(super) async fn open(edge: &Edge, headers: &[(&'static str, &str)]) -> Result<Socket, Error> {
@@ -47,7 +47,7 @@ impl Socket {
     }
 
     /// A JSON socket of this edge's person.
-    pub(super) async fn signed_in(edge: &Edge) -> Self {
+    pub(crate) async fn signed_in(edge: &Edge) -> Self {
         let mut socket = Self::silent(edge).await;
         socket.authenticate(&edge.token()).await;
         socket
@@ -76,7 +76,7 @@ impl Socket {
         frame["ready"].clone()
     }
 
-    pub(super) async fn send(&mut self, frame: Value) {
+    pub(crate) async fn send(&mut self, frame: Value) {
         self.send_message(Message::text(frame.to_string())).await;
     }
 
@@ -140,7 +140,7 @@ impl Socket {
 }
 
 /// A frame that begins a call.
-pub(super) fn begin(call_id: u32, method: &str, message: Value) -> Value {
+pub(crate) fn begin(call_id: u32, method: &str, message: Value) -> Value {
     let mut frame = json!({"callId": call_id, "begin": {"method": format!("edge.test.v1.{method}")}});
     frame["message"] = message;
     frame
