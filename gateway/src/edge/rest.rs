@@ -128,11 +128,14 @@ async fn call(
 impl Call {
     async fn answer(self, parts: Parts, body: Body) -> Result<Response<Body>, Failure> {
         check_content_encoding(&parts.headers)?;
-        let required_etag = required_etag(&parts, self.transcoder_route())?;
+        let required_etag = required_etag(&parts, self.transcoder_route());
         if self.route.rpc.policy.client_streaming {
+            required_etag?;
             return request_stream::answer(self, &parts, body).await;
         }
         let body = self.read_in_time(read_body(&parts, body, self.limits.body_bytes_max)).await?;
+        // Refused only now that the body is read, so that a client that writes first hears it.
+        let required_etag = required_etag?;
         let content_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         if !self.route.takes_any_media_type {
             check_media_type(content_type, &body)?;

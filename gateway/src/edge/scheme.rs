@@ -5,7 +5,7 @@ use http::Request;
 
 use crate::limits::TrustedProxies;
 
-/// How a client reaches the edge, or the proxy before it. Every request has it in its extensions.
+/// How a client reaches the edge, or the proxy before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scheme {
     /// In plaintext.
