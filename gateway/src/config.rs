@@ -4,6 +4,7 @@
 //! the message alone.
 
 mod environment;
+mod tls;
 mod upstream;
 
 use std::fmt;
@@ -19,6 +20,7 @@ use http::HeaderValue;
 use crate::auth::PasswordLimits;
 
 pub use crate::limits::{ForwardedHeader, Rate, RateLimits, RedisUrl, TrustedProxies};
+pub use tls::{AcmeSettings, CertificateFiles, TlsConfig};
 pub use upstream::{NamedUpstream, ParseUpstreamError};
 
 /// Everything that [`build`](crate::build) needs.
@@ -26,6 +28,8 @@ pub use upstream::{NamedUpstream, ParseUpstreamError};
 pub struct Config {
     /// Where the edge listens.
     pub listen: ListenConfig,
+    /// How the public port proves who it is.
+    pub tls: TlsConfig,
     /// What is served, and who serves it.
     pub contract: ContractConfig,
     /// Who the edge is in the mesh.

@@ -23,8 +23,10 @@ mod limits;
 pub mod openapi;
 mod refusal;
 mod startup;
+mod tls;
 pub mod transcode;
 pub mod validation;
 
 pub use contract::ContractError;
 pub use startup::{BuildError, Gateway, build, build_with_clock};
+pub use tls::{AcmeError, CertificateError, TlsError, TlsFile};

@@ -33,6 +33,7 @@ use crate::config::Config;
 use crate::contract::{ACCOUNT, Contract, ContractError, scopes};
 use crate::edge::{self, Admission, Dependencies, Edge, Reference};
 use crate::limits::{RateLimiter, Shared, SignInGuard};
+use crate::tls::{self, TlsError, Upkeep};
 use crate::transcode::Transcoder;
 
 use self::upstreams::Upstreams;
@@ -80,6 +81,9 @@ pub enum BuildError {
     /// The certificates cannot be used.
     #[error("MESH_CERT_DIR")]
     Certificates(#[from] LoadError),
+    /// The public port cannot speak TLS.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// A port cannot be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -89,6 +93,7 @@ pub enum BuildError {
 pub struct Gateway {
     public: TcpListener,
     transport: Transport,
+    certificate: Upkeep,
     admin: Option<TcpListener>,
     edge: edge::Parts,
     limits: Limits,
@@ -150,13 +155,15 @@ async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, BuildErr
         limiter: limiter.clone(),
         clock,
     };
+    let (transport, certificate) = tls::open(config.tls)?;
     let admin = match config.listen.admin {
         Some(address) => Some(bind("ADMIN_PORT", address).await?),
         None => None,
     };
     Ok(Gateway {
         public: bind("PORT", config.listen.public).await?,
-        transport: Transport::Plaintext,
+        transport,
+        certificate,
         admin,
         edge: edge::Parts {
             contract,
@@ -177,10 +184,10 @@ async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, BuildErr
 }
 
 impl Gateway {
-    /// The same edge, whose public port speaks over `transport`. It is plaintext otherwise.
+    /// The same edge, whose public port speaks over `transport`, whatever was configured.
     #[must_use]
     pub fn over(mut self, transport: Transport) -> Self {
-        self.transport = transport;
+        (self.transport, self.certificate) = (transport, Upkeep::Nothing);
         self
     }
 
@@ -222,7 +229,7 @@ impl Gateway {
             }
         };
         let background = async {
-            tokio::join!(certificates, keys, self.limiter.settle());
+            tokio::join!(certificates, keys, self.certificate.run(), self.limiter.settle());
             std::future::pending::<()>().await;
         };
         tokio::select! {

@@ -49,6 +49,9 @@ pub enum Transport {
     Tls(watch::Receiver<Arc<rustls::ServerConfig>>),
 }
 
+/// The protocol in which an authority looks whether a port is its domain's (RFC 8737). The handshake is all of it.
+pub const ACME_TLS_ALPN: &[u8] = b"acme-tls/1";
+
 /// Who is at the other end of a connection; every request carries it in its extensions.
 #[derive(Clone, Debug)]
 pub struct Peer {

@@ -12,15 +12,18 @@
 
 mod credentials;
 mod files;
+mod follow;
 mod verifier;
 mod watch;
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 
-pub use self::credentials::{Credentials, CredentialsError};
-pub use self::files::{CredentialFiles, ReadFileError};
+pub use self::credentials::{Credentials, CredentialsError, validity};
+pub use self::files::{CredentialFiles, ReadFileError, read_file};
+pub use self::follow::{FileUnit, FileWatch, Followed, watch_files};
 pub use self::verifier::{ExpectedPeer, PeerError, peer_identity};
 pub use self::watch::{CredentialsReader, CredentialsWatch, LoadError, watch_directory};
 
@@ -34,6 +37,12 @@ pub(crate) use self::files::{CA, CERTIFICATE, KEY, REVOCATIONS};
 pub fn install_provider() {
     // The only error is that a default exists, which is as good.
     let _already_installed = aws_lc_rs::default_provider().install_default();
+}
+
+/// Publishes when the certificate of `identity` expires, as a Unix time.
+pub fn report_expiry(identity: impl Into<metrics::SharedString>, not_after: SystemTime) {
+    let expiry = not_after.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    metrics::gauge!("tls_certificate_expiry_seconds", "identity" => identity.into()).set(expiry.as_secs_f64());
 }
 
 fn provider() -> Arc<CryptoProvider> {

@@ -31,6 +31,7 @@ const DEFAULT_ADDRESS_RATE: (u32, u32) = (1_200, 600);
 pub(super) fn read(variables: &Environment<'_>) -> Result<Config, EnvironmentError> {
     Ok(Config {
         listen: ListenConfig { public: variables.port_or("PORT", DEFAULT_PORT)?, admin: variables.admin()? },
+        tls: super::tls::read(variables)?,
         contract: contract(variables)?,
         mesh: MeshConfig { certificates: variables.certificates(), trust_domain: variables.trust_domain()? },
         auth: auth(variables)?,

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops there")]
 
 mod accounts;
+mod attacks;
 mod bad_input;
 mod browsers;
 mod grpc;
@@ -17,6 +18,7 @@ mod shutdown;
 mod startup;
 mod streams;
 mod support;
+mod tls;
 mod transcoding;
 mod trust;
 mod validation;

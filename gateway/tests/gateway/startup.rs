@@ -6,7 +6,7 @@ use focusflow_gateway::config::Config;
 use crate::support::contract;
 
 /// A configuration from these variables, on free ports of this machine only.
-fn config(variables: &[(&str, &str)]) -> Config {
+pub(crate) fn config(variables: &[(&str, &str)]) -> Config {
     let find =
         |name: &str| variables.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned());
     let mut config = Config::from_variables(find).unwrap();
@@ -16,20 +16,20 @@ fn config(variables: &[(&str, &str)]) -> Config {
 }
 
 /// The same without certificates, which variables cannot say.
-fn in_plaintext(mut config: Config) -> Config {
+pub(crate) fn in_plaintext(mut config: Config) -> Config {
     config.contract.storage = "http://localhost:1".parse().unwrap();
     config.contract.ai = "http://localhost:1".parse().unwrap();
     config
 }
 
-async fn refusal(config: Config) -> String {
+pub(crate) async fn refusal(config: Config) -> String {
     match build(config).await {
         Ok(_) => panic!("the edge started"),
         Err(error) => error.to_string(),
     }
 }
 
-const SECRET: (&str, &str) = ("JWT_SECRET", "a secret that is long enough to be one");
+pub(crate) const SECRET: (&str, &str) = ("JWT_SECRET", "a secret that is long enough to be one");
 
 #[tokio::test]
 async fn a_contract_with_signed_in_people_needs_a_secret() {

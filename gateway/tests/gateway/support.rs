@@ -14,7 +14,7 @@ use focusflow_gateway::auth::{ACCESS_TOKEN_LIFETIME, AccessTokens, Clock, Passwo
 use focusflow_gateway::build_with_clock;
 use focusflow_gateway::config::{
     AuthConfig, BrowserConfig, Config, ContractConfig, CorsConfig, EdgeLimits, HealthConfig, ListenConfig, MeshConfig,
-    RateConfig, Secret, WebSocketLimits,
+    RateConfig, Secret, TlsConfig, WebSocketLimits,
 };
 use focusflow_mesh::drain::Drain;
 use http::HeaderValue;
@@ -50,6 +50,7 @@ impl Edge {
         let nobody = address_where_nobody_listens().await;
         Config {
             listen: ListenConfig { public: ([127, 0, 0, 1], 0).into(), admin: None },
+            tls: TlsConfig::Off,
             contract: ContractConfig {
                 descriptor_set,
                 storage: format!("http://{upstream}").parse().unwrap(),

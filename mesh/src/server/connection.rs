@@ -24,7 +24,7 @@ use tower::util::Oneshot;
 use tracing::{debug, info};
 
 use super::sniff::{Protocol, Sniffed, sniff};
-use super::{BoxError, Limits, Peer, Transport};
+use super::{ACME_TLS_ALPN, BoxError, Limits, Peer, Transport};
 use crate::drain::Drain;
 use crate::tls::{CredentialsReader, PeerError, peer_identity};
 
@@ -257,6 +257,7 @@ where
     match stream.get_ref().1.alpn_protocol() {
         Some(b"h2") => Ok(Some((Protocol::Http2, Sniffed::unread(stream)))),
         Some(b"http/1.1") => Ok(Some((Protocol::Http1, Sniffed::unread(stream)))),
+        Some(ACME_TLS_ALPN) => Ok(None),
         _ => sniff(stream).await,
     }
 }

@@ -98,7 +98,8 @@ impl Credentials {
         let provider = provider();
         let chain = certificates(files::CERTIFICATE, &files.certificate)?;
         let certified_key = certified_key(&chain, &files.key, &provider)?;
-        let (not_before, not_after) = validity(&chain[0])?;
+        let (not_before, not_after) =
+            validity(&chain[0]).map_err(|reason| malformed(files::CERTIFICATE, 0, &reason))?;
 
         let root_certificates = certificates(files::CA, &files.ca)?;
         let trust = |revocations| -> Result<TrustBundle, CredentialsError> {
@@ -188,9 +189,9 @@ fn certified_key(
     }
 }
 
-fn validity(certificate: &CertificateDer<'_>) -> Result<(SystemTime, SystemTime), CredentialsError> {
-    let (_, parsed) =
-        X509Certificate::from_der(certificate).map_err(|reason| malformed(files::CERTIFICATE, 0, &reason))?;
+/// When a certificate's validity begins, and when it ends. Fails with what keeps it from being read.
+pub fn validity(certificate: &CertificateDer<'_>) -> Result<(SystemTime, SystemTime), String> {
+    let (_, parsed) = X509Certificate::from_der(certificate).map_err(|reason| reason.to_string())?;
     let validity = parsed.validity();
     Ok((system_time(validity.not_before), system_time(validity.not_after)))
 }

@@ -10,9 +10,6 @@ pub(crate) const CERTIFICATE: &str = "cert.pem";
 pub(crate) const KEY: &str = "key.pem";
 pub(crate) const REVOCATIONS: &str = "crl.pem";
 
-/// How often a first read is repeated while somebody replaces the files under it.
-const READ_ATTEMPTS_MAX: usize = 10;
-
 /// The bytes of one directory's credential files.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CredentialFiles {
@@ -40,24 +37,11 @@ impl CredentialFiles {
     /// Reads the files once. What is read may be a mixture if somebody replaces the files meanwhile.
     pub fn read(directory: &Path) -> Result<Self, ReadFileError> {
         Ok(Self {
-            ca: read(directory, CA)?,
-            certificate: read(directory, CERTIFICATE)?,
-            key: read(directory, KEY)?,
+            ca: read_file(&directory.join(CA))?,
+            certificate: read_file(&directory.join(CERTIFICATE))?,
+            key: read_file(&directory.join(KEY))?,
             revocations: read_optional(directory, REVOCATIONS)?,
         })
-    }
-
-    /// Reads the files until two reads in a row agree, so that what is returned stood there at one moment.
-    pub(super) fn read_settled(directory: &Path) -> Result<Self, ReadFileError> {
-        let mut latest = Self::read(directory);
-        for _ in 1..READ_ATTEMPTS_MAX {
-            let again = Self::read(directory);
-            if again == latest {
-                break;
-            }
-            latest = again;
-        }
-        latest
     }
 }
 
@@ -68,9 +52,9 @@ impl fmt::Debug for CredentialFiles {
     }
 }
 
-fn read(directory: &Path, name: &str) -> Result<Vec<u8>, ReadFileError> {
-    let path = directory.join(name);
-    fs::read(&path).map_err(|error| ReadFileError { path, reason: error.to_string() })
+/// Reads one file, and names it if that fails.
+pub fn read_file(path: &Path) -> Result<Vec<u8>, ReadFileError> {
+    fs::read(path).map_err(|error| ReadFileError { path: path.to_path_buf(), reason: error.to_string() })
 }
 
 fn read_optional(directory: &Path, name: &str) -> Result<Option<Vec<u8>>, ReadFileError> {

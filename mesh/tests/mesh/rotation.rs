@@ -155,7 +155,9 @@ async fn the_certificates_expiry_is_published() {
     let storage = follow(&pki, "storage");
 
     let expiry = storage.current().not_after().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
-    assert!(metrics.handle().render().contains(&format!("tls_certificate_expiry_seconds {expiry}")));
+    let identity = storage.current().identity().to_string();
+    let published = format!("tls_certificate_expiry_seconds{{identity=\"{identity}\"}} {expiry}");
+    assert!(metrics.handle().render().contains(&published));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
