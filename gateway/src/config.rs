@@ -15,6 +15,7 @@ use std::time::Duration;
 use focusflow_mesh::channel::Target;
 use focusflow_mesh::environment::{Environment, EnvironmentError};
 use focusflow_mesh::identity::TrustDomain;
+use focusflow_mesh::server::Limits;
 use http::HeaderValue;
 
 use crate::auth::PasswordLimits;
@@ -125,8 +126,8 @@ pub struct EdgeLimits {
     /// The largest REST body, and the largest single message of a gRPC request, in bytes. `GATEWAY_BODY_BYTES_MAX`,
     /// default 4 MiB.
     pub body_bytes_max: usize,
-    /// Connections on the public port. `GATEWAY_CONNECTIONS_MAX`, default 10000.
-    pub connections_max: usize,
+    /// What connections on the public port may cost.
+    pub connections: ConnectionLimits,
     /// How long a stream of events may be silent before a comment keeps it open. `GATEWAY_KEEP_ALIVE_SECONDS`, default
     /// 15 seconds.
     pub keep_alive: Duration,
@@ -135,6 +136,31 @@ pub struct EdgeLimits {
     pub compression_bytes_min: usize,
     /// What a WebSocket may cost.
     pub websocket: WebSocketLimits,
+}
+
+/// What connections on the public port may cost.
+#[derive(Debug, Clone, Copy)]
+pub struct ConnectionLimits {
+    /// Open connections. `GATEWAY_CONNECTIONS_MAX`, default 10000.
+    pub max: usize,
+    /// Open connections from one address, for IPv6 from one /64 network. `GATEWAY_CONNECTIONS_PER_ADDRESS_MAX`, default
+    /// 1000; behind trusted proxies, which connect for many, as many as there may be.
+    pub per_address_max: usize,
+    /// From the accepted connection to the end of its TLS handshake. `GATEWAY_HANDSHAKE_SECONDS`, default 5.
+    pub handshake_timeout: Duration,
+    /// For the headers of a request, and how long an idle HTTP/1.1 connection is kept. `GATEWAY_HEADERS_SECONDS`, default
+    /// 30.
+    pub headers_timeout: Duration,
+    /// Size of all headers of a request, in bytes. `GATEWAY_HEADERS_BYTES_MAX`, default 16 KiB.
+    pub headers_bytes_max: u32,
+    /// How long a client may take nothing of an answer. `GATEWAY_STALL_SECONDS`, default 30.
+    pub stall_timeout: Duration,
+    /// Streams of one HTTP/2 connection at the same time. `GATEWAY_STREAMS_MAX`, default 250.
+    pub streams_max: u32,
+    /// How often a silent HTTP/2 client is asked whether it is there. Not from the environment; 30 seconds.
+    pub ping_interval: Duration,
+    /// How long it may take to answer. Not from the environment; 10 seconds.
+    pub ping_timeout: Duration,
 }
 
 /// What WebSockets may cost.
@@ -202,10 +228,46 @@ impl Default for EdgeLimits {
     fn default() -> Self {
         Self {
             body_bytes_max: 4 * 1024 * 1024,
-            connections_max: 10_000,
+            connections: ConnectionLimits::default(),
             keep_alive: Duration::from_secs(15),
             compression_bytes_min: 1024,
             websocket: WebSocketLimits::default(),
+        }
+    }
+}
+
+impl Default for ConnectionLimits {
+    fn default() -> Self {
+        let mesh = Limits::default();
+        Self {
+            max: mesh.connections_max,
+            per_address_max: 1_000,
+            handshake_timeout: mesh.handshake_timeout,
+            headers_timeout: mesh.header_read_timeout,
+            headers_bytes_max: mesh.header_list_bytes_max,
+            stall_timeout: mesh.stall_timeout,
+            streams_max: 250,
+            ping_interval: mesh.keepalive_interval,
+            ping_timeout: mesh.keepalive_timeout,
+        }
+    }
+}
+
+impl From<ConnectionLimits> for Limits {
+    fn from(limits: ConnectionLimits) -> Self {
+        Self {
+            connections_max: limits.max,
+            connections_per_address_max: limits.per_address_max,
+            // Who stalls in a handshake only holds a connection: strangers must not keep others waiting for a turn.
+            handshakes_max: limits.max,
+            handshake_timeout: limits.handshake_timeout,
+            header_read_timeout: limits.headers_timeout,
+            header_list_bytes_max: limits.headers_bytes_max,
+            stall_timeout: limits.stall_timeout,
+            concurrent_streams_max: limits.streams_max,
+            keepalive_interval: limits.ping_interval,
+            keepalive_timeout: limits.ping_timeout,
+            ..Self::default()
         }
     }
 }

@@ -175,7 +175,7 @@ async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, BuildErr
             browsers: config.browsers,
             proxies: config.rates.proxies,
         },
-        limits: Limits { connections_max: config.limits.connections_max, ..Limits::default() },
+        limits: config.limits.connections.into(),
         credentials,
         health,
         limiter,

@@ -67,9 +67,10 @@ pub struct ChannelConfig {
     pub keepalive_interval: Duration,
     /// How long to wait for its answer before the connection counts as lost. 10 seconds.
     pub keepalive_timeout: Duration,
-    /// How much of one stream the peer may send ahead, in bytes. 1 MiB.
+    /// How much of one stream the peer may send ahead, in bytes. 256 KiB.
     pub stream_window_bytes: u32,
-    /// How much of all streams the peer may send ahead, in bytes. 4 MiB.
+    /// How much of all streams the peer may send ahead, in bytes. 64 MiB: a response that is not read, as that of an
+    /// edge's client who takes nothing, must not hold up the others, so this has room for many of them.
     pub connection_window_bytes: u32,
     /// Calls at the same time; further ones are shed. 10,000.
     pub calls_max: usize,
@@ -116,8 +117,8 @@ impl Default for ChannelConfig {
             timeout: None,
             keepalive_interval: Duration::from_secs(20),
             keepalive_timeout: Duration::from_secs(10),
-            stream_window_bytes: MEBIBYTE,
-            connection_window_bytes: 4 * MEBIBYTE,
+            stream_window_bytes: MEBIBYTE / 4,
+            connection_window_bytes: 64 * MEBIBYTE,
             calls_max: 10_000,
             message_bytes_max: usize::MAX,
             contract: None,

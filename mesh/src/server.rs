@@ -6,23 +6,27 @@
 
 mod authorize;
 mod connection;
+mod cut;
+mod delivery;
 mod ending;
 mod entrance;
 mod limits;
 mod mesh;
 mod response;
+mod slots;
 mod sniff;
+mod stall;
 
 use std::error::Error as StdError;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use bytes::Buf;
+use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tower::Service;
 use tracing::debug;
 
@@ -34,8 +38,10 @@ pub use self::ending::{Ending, EndingBody};
 pub use self::limits::Limits;
 pub use self::mesh::{Mesh, MeshBuilder, MeshError};
 pub use self::response::{ResponseBody, ResponseFuture};
+pub use self::slots::network;
 
 use self::connection::Acceptor;
+use self::slots::Slots;
 
 /// How bytes travel.
 #[derive(Clone, Debug)]
@@ -73,13 +79,12 @@ where
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
     S::Error: Into<BoxError>,
     S::Future: Send + 'static,
-    B: Body + Send + 'static,
-    B::Data: Buf + Send,
+    B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
     let acceptor = Arc::new(Acceptor::new(transport, limits, drain.clone()));
     let connections = tokio_util::task::TaskTracker::new();
-    let slots = Arc::new(Semaphore::new(limits.connections_max));
+    let slots = Slots::new(&limits);
     // A shutdown is not over while someone may still be accepted.
     let listening = drain.hold();
     loop {
@@ -87,11 +92,14 @@ where
             accepted = accept(&listener) => accepted,
             () = drain.draining() => break,
         };
-        let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
-            metrics::counter!("server_connections_refused_total", "reason" => "limit").increment(1);
-            // No more than this: a flood of connections must not become a flood of lines.
-            debug!(connections.max = limits.connections_max, "connection refused: limit reached");
-            continue;
+        let slot = match slots.take(addr.ip()) {
+            Ok(slot) => slot,
+            Err(full) => {
+                metrics::counter!("server_connections_refused_total", "reason" => full.as_str()).increment(1);
+                // No more than this: a flood of connections must not become a flood of lines.
+                debug!(limit = full.as_str(), "connection refused: limit reached");
+                continue;
+            }
         };
         let acceptor = Arc::clone(&acceptor);
         let service = service.clone();

@@ -14,9 +14,9 @@ use http::{HeaderValue, Uri};
 use ipnet::IpNet;
 
 use super::{
-    AuthConfig, BrowserConfig, Config, ContractConfig, CorsConfig, EdgeLimits, ForwardedHeader, HealthConfig,
-    ListenConfig, MeshConfig, NamedUpstream, Rate, RateConfig, RateLimits, RedisUrl, Secret, TrustedProxies,
-    WebSocketLimits,
+    AuthConfig, BrowserConfig, Config, ConnectionLimits, ContractConfig, CorsConfig, EdgeLimits, ForwardedHeader,
+    HealthConfig, ListenConfig, MeshConfig, NamedUpstream, Rate, RateConfig, RateLimits, RedisUrl, Secret,
+    TrustedProxies, WebSocketLimits,
 };
 use crate::auth::{KeyRing, PasswordLimits, SESSIONS_MAX};
 
@@ -124,7 +124,7 @@ fn limits(variables: &Environment<'_>) -> Result<EdgeLimits, EnvironmentError> {
     let defaults = EdgeLimits::default();
     Ok(EdgeLimits {
         body_bytes_max: variables.parsed_positive("GATEWAY_BODY_BYTES_MAX")?.unwrap_or(defaults.body_bytes_max),
-        connections_max: variables.parsed_positive("GATEWAY_CONNECTIONS_MAX")?.unwrap_or(defaults.connections_max),
+        connections: connections(variables)?,
         keep_alive: variables
             .parsed_positive("GATEWAY_KEEP_ALIVE_SECONDS")?
             .map_or(defaults.keep_alive, |seconds| Duration::from_secs(seconds as u64)),
@@ -135,13 +135,49 @@ fn limits(variables: &Environment<'_>) -> Result<EdgeLimits, EnvironmentError> {
     })
 }
 
+fn connections(variables: &Environment<'_>) -> Result<ConnectionLimits, EnvironmentError> {
+    let defaults = ConnectionLimits::default();
+    let number = |variable, default| Ok(variables.parsed::<NonZeroU32>(variable)?.map_or(default, NonZeroU32::get));
+    let max = variables.parsed_positive("GATEWAY_CONNECTIONS_MAX")?.unwrap_or(defaults.max);
+    // A proxy connects for all its clients.
+    let has_proxies = variables.text("TRUSTED_PROXIES").is_some();
+    let per_address_max = if has_proxies { max } else { defaults.per_address_max.min(max) };
+    Ok(ConnectionLimits {
+        max,
+        per_address_max: variables.parsed_positive("GATEWAY_CONNECTIONS_PER_ADDRESS_MAX")?.unwrap_or(per_address_max),
+        handshake_timeout: seconds(variables, "GATEWAY_HANDSHAKE_SECONDS", defaults.handshake_timeout)?,
+        headers_timeout: seconds(variables, "GATEWAY_HEADERS_SECONDS", defaults.headers_timeout)?,
+        headers_bytes_max: headers_bytes_max(variables, defaults.headers_bytes_max)?,
+        stall_timeout: seconds(variables, "GATEWAY_STALL_SECONDS", defaults.stall_timeout)?,
+        streams_max: number("GATEWAY_STREAMS_MAX", defaults.streams_max)?,
+        ..defaults
+    })
+}
+
+/// HTTP/1.1 needs room for its first line, and a table of headers of HTTP/2 is of no use without any.
+fn headers_bytes_max(variables: &Environment<'_>, default: u32) -> Result<u32, EnvironmentError> {
+    const VARIABLE: &str = "GATEWAY_HEADERS_BYTES_MAX";
+    const LEAST: u32 = 4 * 1024;
+    const MOST: u32 = 1024 * 1024;
+    match variables.parsed::<u32>(VARIABLE)?.unwrap_or(default) {
+        bytes @ LEAST..=MOST => Ok(bytes),
+        _ => Err(EnvironmentError::new(VARIABLE, format!("must be from {LEAST} to {MOST}"))),
+    }
+}
+
+fn seconds(
+    variables: &Environment<'_>,
+    variable: &'static str,
+    default: Duration,
+) -> Result<Duration, EnvironmentError> {
+    let seconds = variables.parsed::<NonZeroU32>(variable)?;
+    Ok(seconds.map_or(default, |seconds| Duration::from_secs(seconds.get().into())))
+}
+
 fn websocket(variables: &Environment<'_>) -> Result<WebSocketLimits, EnvironmentError> {
     let defaults = WebSocketLimits::default();
     let count = |variable, default| Ok(variables.parsed_positive(variable)?.unwrap_or(default));
-    let seconds = |variable, default| {
-        let seconds = variables.parsed::<NonZeroU32>(variable)?;
-        Ok(seconds.map_or(default, |seconds| Duration::from_secs(seconds.get().into())))
-    };
+    let seconds = |variable, default| seconds(variables, variable, default);
     Ok(WebSocketLimits {
         connections_max: count("WEBSOCKET_CONNECTIONS_MAX", defaults.connections_max)?,
         connections_per_user_max: count("WEBSOCKET_CONNECTIONS_PER_USER_MAX", defaults.connections_per_user_max)?,
@@ -299,6 +335,12 @@ mod tests {
             ("GATEWAY_KEEP_ALIVE_SECONDS", "0"),
             ("GATEWAY_COMPRESSION_BYTES_MIN", "on"),
             ("HSTS_SECONDS", "a year"),
+            ("GATEWAY_CONNECTIONS_PER_ADDRESS_MAX", "0"),
+            ("GATEWAY_HANDSHAKE_SECONDS", "0"),
+            ("GATEWAY_HEADERS_SECONDS", "soon"),
+            ("GATEWAY_HEADERS_BYTES_MAX", "1024"),
+            ("GATEWAY_STALL_SECONDS", "0"),
+            ("GATEWAY_STREAMS_MAX", "0"),
             ("PASSWORD_HASHES_MAX", "0"),
             ("SESSIONS_MAX", "0"),
             ("WEBSOCKET_CONNECTIONS_MAX", "0"),
@@ -309,6 +351,14 @@ mod tests {
             assert_eq!(error.variable, variable);
             assert!(error.to_string().starts_with(variable), "{error}");
         }
+    }
+
+    #[test]
+    fn one_address_may_have_all_connections_only_where_it_may_be_a_proxys() {
+        let per_address = |variables: &[(&str, &str)]| read_from(variables).unwrap().limits.connections.per_address_max;
+        assert_eq!(per_address(&[]), 1_000);
+        assert_eq!(per_address(&[("GATEWAY_CONNECTIONS_MAX", "10")]), 10);
+        assert_eq!(per_address(&[("TRUSTED_PROXIES", "10.0.0.0/8")]), 10_000);
     }
 
     #[test]

@@ -86,6 +86,11 @@ impl Authority {
         self.client(protocol, &[&TLS12, &TLS13]).connect("localhost".try_into().unwrap(), stream).await.unwrap()
     }
 
+    /// Whether a new client is served.
+    pub(crate) async fn is_served(&self, edge: &Edge) -> bool {
+        get(&mut http1(self.connect(edge, "http/1.1").await).await).await == StatusCode::OK
+    }
+
     /// The certificate that a new connection is shown.
     async fn shown(&self, edge: &Edge) -> Bytes {
         let stream = self.connect(edge, "h2").await;

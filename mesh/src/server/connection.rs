@@ -5,11 +5,11 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use bytes::Buf;
+use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use rustls_pki_types::CertificateDer;
 use thiserror::Error;
@@ -23,7 +23,10 @@ use tower::Service;
 use tower::util::Oneshot;
 use tracing::{debug, info};
 
+use super::cut;
+use super::delivery::{Answering, Delivered, Streams};
 use super::sniff::{Protocol, Sniffed, sniff};
+use super::stall::Stalling;
 use super::{ACME_TLS_ALPN, BoxError, Limits, Peer, Transport};
 use crate::drain::Drain;
 use crate::tls::{CredentialsReader, PeerError, peer_identity};
@@ -70,8 +73,7 @@ impl Acceptor {
         S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
         S::Error: Into<BoxError>,
         S::Future: Send + 'static,
-        B: Body + Send + 'static,
-        B::Data: Buf + Send,
+        B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
         // Small frames must not wait for an acknowledgement; failing to say so only costs latency.
@@ -126,13 +128,12 @@ impl Acceptor {
         S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
         S::Error: Into<BoxError>,
         S::Future: Send + 'static,
-        B: Body + Send + 'static,
-        B::Data: Buf + Send,
+        B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
         let addr = ready.peer.addr;
         let service = PerConnection { peer: ready.peer, service };
-        let io = TokioIo::new(ready.stream);
+        let io = TokioIo::new(Stalling::new(ready.stream, self.limits.stall_timeout));
         let distrusted = distrusted(credentials, ready.chain);
         match ready.protocol {
             Protocol::Http1 => {
@@ -161,6 +162,7 @@ impl Acceptor {
             let grace = tokio::select! {
                 result = connection.as_mut() => {
                     if let Err(error) = result {
+                        cut::count(&error);
                         debug!(%error, "connection ended");
                     }
                     return;
@@ -196,9 +198,9 @@ impl Acceptor {
         builder
     }
 
-    fn http2(&self) -> hyper::server::conn::http2::Builder<TokioExecutor> {
+    fn http2(&self) -> hyper::server::conn::http2::Builder<Streams> {
         let limits = &self.limits;
-        let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        let mut builder = hyper::server::conn::http2::Builder::new(Streams { stall_timeout: limits.stall_timeout });
         builder
             .timer(TokioTimer::new())
             .max_concurrent_streams(limits.concurrent_streams_max)
@@ -308,14 +310,13 @@ where
     }
 }
 
-impl<IO, S, B> Connection for hyper::server::conn::http2::Connection<TokioIo<IO>, S, TokioExecutor>
+impl<IO, S, B> Connection for hyper::server::conn::http2::Connection<TokioIo<IO>, S, Streams>
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: hyper::service::HttpService<Incoming, ResBody = B>,
     S::Error: Into<BoxError>,
     S::Future: Send + 'static,
-    B: Body + Send + 'static,
-    B::Data: Send,
+    B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
     fn leave(self: Pin<&mut Self>) {
@@ -330,16 +331,17 @@ struct PerConnection<S> {
     service: S,
 }
 
-impl<S> hyper::service::Service<Request<Incoming>> for PerConnection<S>
+impl<S, B> hyper::service::Service<Request<Incoming>> for PerConnection<S>
 where
-    S: Service<Request<Incoming>> + Clone,
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone,
 {
-    type Response = S::Response;
+    type Response = Response<Delivered<B>>;
     type Error = S::Error;
-    type Future = Oneshot<S, Request<Incoming>>;
+    type Future = Answering<Oneshot<S, Request<Incoming>>>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         request.extensions_mut().insert(self.peer.clone());
-        Oneshot::new(self.service.clone(), request)
+        let version = request.version();
+        Answering::new(Oneshot::new(self.service.clone(), request), version)
     }
 }

@@ -9,12 +9,18 @@ use rand::Rng;
 pub struct Limits {
     /// Connections at the same time; further ones are closed at once. 10,000.
     pub connections_max: usize,
+    /// Connections from one address at the same time, for IPv6 from one /64 network; further ones are closed at once.
+    /// As many as there may be: the peers of a mesh are few.
+    pub connections_per_address_max: usize,
     /// Connections that are still shaking hands; further ones wait until one is done or their own time is over. 256.
     pub handshakes_max: usize,
     /// From the accepted connection to its first request's protocol being known, handshake included. 5 seconds.
     pub handshake_timeout: Duration,
-    /// From the first byte of an HTTP/1.1 request to the last of its headers, and between requests. 30 seconds.
+    /// For all headers of an HTTP/1.1 request, counted from the end of the one before. 30 seconds.
     pub header_read_timeout: Duration,
+    /// How long a peer may take nothing of what it is sent before its connection is closed, or over HTTP/2 with a window
+    /// that is shut, its stream reset. 30 seconds.
+    pub stall_timeout: Duration,
     /// Streams of an HTTP/2 connection at the same time. 1,000.
     pub concurrent_streams_max: u32,
     /// Streams that may be reset by our side's errors before the connection is closed ("MadeYouReset"). 1,024.
@@ -46,9 +52,11 @@ impl Default for Limits {
         const MEBIBYTE: u32 = 1024 * 1024;
         Self {
             connections_max: 10_000,
+            connections_per_address_max: 10_000,
             handshakes_max: 256,
             handshake_timeout: Duration::from_secs(5),
             header_read_timeout: Duration::from_secs(30),
+            stall_timeout: Duration::from_secs(30),
             concurrent_streams_max: 1_000,
             local_error_resets_max: 1_024,
             pending_accept_resets_max: 20,

@@ -1,0 +1,46 @@
+//! Why a connection ended before its peer wanted it to, in the words of the metric.
+
+use std::error::Error as StdError;
+use std::io;
+
+use super::stall::Stalled;
+
+/// Counts a connection that ended by the server's rules; one that only broke is nobody's fault.
+pub(super) fn count(error: &hyper::Error) {
+    if let Some(reason) = reason(error) {
+        metrics::counter!("server_connections_cut_total", "reason" => reason).increment(1);
+    }
+}
+
+fn reason(error: &hyper::Error) -> Option<&'static str> {
+    if error.is_parse() {
+        return Some("malformed");
+    }
+    let causes = || std::iter::successors(error.source(), |cause| (*cause).source());
+    if causes().any(is_stall) {
+        return Some("stalled");
+    }
+    if error.is_timeout() {
+        return Some("timeout");
+    }
+    causes().find_map(|cause| cause.downcast_ref::<h2::Error>()).and_then(of_http2)
+}
+
+fn of_http2(error: &h2::Error) -> Option<&'static str> {
+    if let Some(broken) = error.get_io() {
+        return is_stall(broken).then_some("stalled");
+    }
+    if error.is_remote() {
+        return None;
+    }
+    match error.reason() {
+        Some(h2::Reason::ENHANCE_YOUR_CALM) => Some("flood"),
+        Some(h2::Reason::NO_ERROR) | None => None,
+        Some(_) => Some("malformed"),
+    }
+}
+
+fn is_stall(error: &(dyn StdError + 'static)) -> bool {
+    let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    error.is::<Stalled>() || inner.is_some_and(|inner| inner.is::<Stalled>())
+}
