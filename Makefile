@@ -11,7 +11,7 @@ BENCH_STORAGE ?=
 # A contract is compared with the last one released.
 BASELINE := proto/baseline.binpb
 BUF := node_modules/.bin/buf
-SUITES := $(addprefix target/tools/,connectconformance grpc-health-probe grpcurl client h2spec)
+SUITES := $(addprefix target/tools/,connectconformance grpc-health-probe grpcurl client h2spec pebble pebble-challtestsrv)
 
 help: ## Print the recipes.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,7 +44,7 @@ bench: tools bench/express/node_modules ## What mesh and storage cost, next to w
 	$(CARGO) run --locked --profile dist --package focusflow-bench -- edge
 
 conformance: tools node_modules $(SUITES) ## The suites of others against mesh and edge, schemathesis against REST, and the README's tour. Needs Go.
-	@scripts/install-tools python3
+	@scripts/install-tools python3 openssl
 	$(CARGO) build --release --locked --package focusflow --package focusflow-conformance
 	scripts/conformance
 	scripts/tour
@@ -82,6 +82,8 @@ target/tools/grpcurl:
 	go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3
 target/tools/client:
 	go install google.golang.org/grpc/interop/client@v1.83.1
+target/tools/pebble target/tools/pebble-challtestsrv:
+	go install github.com/letsencrypt/pebble/v2/cmd/$(@F)@v2.10.1
 target/tools/h2spec:
 	mkdir -p target/tools/h2spec-module && cd target/tools/h2spec-module && \
 		{ [ -e go.mod ] || go mod init h2spec-module; } && \

@@ -264,6 +264,7 @@ impl From<ConnectionLimits> for Limits {
             header_read_timeout: limits.headers_timeout,
             header_list_bytes_max: limits.headers_bytes_max,
             stall_timeout: limits.stall_timeout,
+            stream_stall_timeout: limits.stall_timeout,
             concurrent_streams_max: limits.streams_max,
             keepalive_interval: limits.ping_interval,
             keepalive_timeout: limits.ping_timeout,

@@ -7,9 +7,13 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use thiserror::Error;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::identity::TrustDomain;
+
+/// Connections that the system keeps until they are accepted; the system may allow fewer. When there are more, it forgets
+/// them, and their clients try again a second later.
+const BACKLOG: u32 = 4096;
 
 const DEFAULT_ADMIN_PORT: u16 = 9090;
 const DEFAULT_TRUST_DOMAIN: &str = "focusflow.local";
@@ -160,13 +164,19 @@ impl EnvironmentError {
 /// A machine without IPv6 cannot bind its wildcard; all addresses are then those of IPv4.
 pub async fn bind(variable: &'static str, address: SocketAddr) -> Result<TcpListener, BindError> {
     let fallback = SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port()));
-    let bound = match TcpListener::bind(address).await {
-        Err(error) if address == on_all_addresses(address.port()) && lacks_ipv6(&error) => {
-            TcpListener::bind(fallback).await
-        }
+    let bound = match listen(address) {
+        Err(error) if address == on_all_addresses(address.port()) && lacks_ipv6(&error) => listen(fallback),
         bound => bound,
     };
     bound.map_err(|source| BindError { variable, address, source })
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A successor may bind while connections of its predecessor linger.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 fn on_all_addresses(port: u16) -> SocketAddr {

@@ -14,8 +14,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 pub use self::rpc::{Call, RpcMetrics, Side};
 
-/// Filter of log lines where neither `RUST_LOG` nor the caller says.
-const FILTER_DEFAULT: &str = "info";
+/// Filter of log lines where neither `RUST_LOG` nor the caller says. h2 warns of each peer that floods it: such are counted,
+/// and must not flood the log.
+const FILTER_DEFAULT: &str = "info,h2=error";
 
 /// How often samples of histograms are folded into their buckets; until then each takes memory.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
@@ -45,7 +46,7 @@ pub enum TelemetryError {
     Subscriber(#[from] tracing_subscriber::util::TryInitError),
 }
 
-/// Sends log lines to standard error, filtered by `RUST_LOG` (default `info`), and collects metrics.
+/// Sends log lines to standard error, filtered by `RUST_LOG` (default `info`, without warnings of HTTP/2), and collects metrics.
 ///
 /// For the start of `main`: metric handles that are made earlier count nothing.
 pub fn init(format: LogFormat) -> Result<(), TelemetryError> {

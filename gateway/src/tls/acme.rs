@@ -69,6 +69,8 @@ pub(crate) struct Renewal {
     cache: Cache,
     state: State,
     sender: watch::Sender<Arc<ServerConfig>>,
+    /// What the port speaks from the next event on: not before a new state has read the certificate that was kept.
+    next: Option<ServerConfig>,
 }
 
 impl Renewal {
@@ -79,13 +81,15 @@ impl Renewal {
             .map_err(|source| AcmeError::Cache { path: settings.cache.clone(), source })?;
         let state = state(&settings, &directory, &cache);
         let (sender, receiver) = watch::channel(Arc::new(port_config(&state)?));
-        Ok((receiver, Self { settings, directory, cache, state, sender }))
+        Ok((receiver, Self { settings, directory, cache, state, sender, next: None }))
     }
 
     pub(super) async fn run(mut self) {
         let mut failures = 0;
         loop {
-            match timeout(self.patience(failures), self.state.next()).await {
+            let heard = timeout(self.patience(failures), self.state.next()).await;
+            self.take_over();
+            match heard {
                 Ok(Some(Ok(event))) => {
                     failures = 0;
                     report(&event);
@@ -115,7 +119,14 @@ impl Renewal {
         warn!("the authority has not answered in time; it is asked again");
         self.state = state(&self.settings, &self.directory, &self.cache);
         // The same call has succeeded before, with the same arguments but for the state.
-        if let Ok(config) = port_config(&self.state) {
+        self.next = port_config(&self.state).ok();
+        if self.cache.validity().is_none() {
+            self.take_over();
+        }
+    }
+
+    fn take_over(&mut self) {
+        if let Some(config) = self.next.take() {
             self.sender.send_replace(Arc::new(config));
         }
     }

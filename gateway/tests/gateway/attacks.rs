@@ -34,6 +34,13 @@ async fn connect_from_elsewhere(edge: &Edge) -> TcpStream {
     socket.connect(edge.address).await.unwrap()
 }
 
+/// A connection that has room for little of what it is sent, so that it stands still soon when nobody reads it.
+async fn connect_with_little_room(edge: &Edge) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.connect(edge.address).await.unwrap()
+}
+
 /// Somebody else, who means no harm.
 async fn assert_others_are_served(edge: &Edge) {
     assert_eq!(edge.get("/api/v1/open/a").await.status, StatusCode::OK);

@@ -1,5 +1,5 @@
 //! What the edge promises to its clients: the real edge, over real connections, before a real service.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops there")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on stops there")]
 
 mod accounts;
 mod attacks;

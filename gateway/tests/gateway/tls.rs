@@ -81,7 +81,7 @@ impl Authority {
         TlsConnector::from(Arc::new(config))
     }
 
-    async fn connect(&self, edge: &Edge, protocol: &str) -> TlsStream<TcpStream> {
+    pub(crate) async fn connect(&self, edge: &Edge, protocol: &str) -> TlsStream<TcpStream> {
         let stream = TcpStream::connect(edge.address).await.unwrap();
         self.client(protocol, &[&TLS12, &TLS13]).connect("localhost".try_into().unwrap(), stream).await.unwrap()
     }

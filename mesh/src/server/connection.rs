@@ -200,7 +200,8 @@ impl Acceptor {
 
     fn http2(&self) -> hyper::server::conn::http2::Builder<Streams> {
         let limits = &self.limits;
-        let mut builder = hyper::server::conn::http2::Builder::new(Streams { stall_timeout: limits.stall_timeout });
+        let mut builder =
+            hyper::server::conn::http2::Builder::new(Streams { stall_timeout: limits.stream_stall_timeout });
         builder
             .timer(TokioTimer::new())
             .max_concurrent_streams(limits.concurrent_streams_max)
@@ -257,7 +258,8 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     match stream.get_ref().1.alpn_protocol() {
-        Some(b"h2") => Ok(Some((Protocol::Http2, Sniffed::unread(stream)))),
+        // hyper would wait for the first bytes without a limit.
+        Some(b"h2") => Ok(sniff(stream).await?.map(|(_, stream)| (Protocol::Http2, stream))),
         Some(b"http/1.1") => Ok(Some((Protocol::Http1, Sniffed::unread(stream)))),
         Some(ACME_TLS_ALPN) => Ok(None),
         _ => sniff(stream).await,

@@ -3,8 +3,6 @@
 use std::error::Error as StdError;
 use std::io;
 
-use super::stall::Stalled;
-
 /// Counts a connection that ended by the server's rules; one that only broke is nobody's fault.
 pub(super) fn count(error: &hyper::Error) {
     if let Some(reason) = reason(error) {
@@ -17,7 +15,7 @@ fn reason(error: &hyper::Error) -> Option<&'static str> {
         return Some("malformed");
     }
     let causes = || std::iter::successors(error.source(), |cause| (*cause).source());
-    if causes().any(is_stall) {
+    if causes().filter_map(|cause| cause.downcast_ref()).any(is_stall) {
         return Some("stalled");
     }
     if error.is_timeout() {
@@ -40,7 +38,8 @@ fn of_http2(error: &h2::Error) -> Option<&'static str> {
     }
 }
 
-fn is_stall(error: &(dyn StdError + 'static)) -> bool {
-    let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-    error.is::<Stalled>() || inner.is_some_and(|inner| inner.is::<Stalled>())
+/// Ours, of [`Stalling`](super::stall::Stalling), or the system's, which gives a peer up that acknowledges nothing. Only
+/// the kind comes through h2.
+fn is_stall(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::TimedOut
 }

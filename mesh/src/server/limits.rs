@@ -18,9 +18,11 @@ pub struct Limits {
     pub handshake_timeout: Duration,
     /// For all headers of an HTTP/1.1 request, counted from the end of the one before. 30 seconds.
     pub header_read_timeout: Duration,
-    /// How long a peer may take nothing of what it is sent before its connection is closed, or over HTTP/2 with a window
-    /// that is shut, its stream reset. 30 seconds.
+    /// How long a peer may take nothing of what it is sent before its connection is closed. 30 seconds.
     pub stall_timeout: Duration,
+    /// How long a peer may keep the window of a stream shut before the stream is reset. 1 hour: peers of the mesh pause
+    /// for their own clients, who have limits of their own.
+    pub stream_stall_timeout: Duration,
     /// Streams of an HTTP/2 connection at the same time. 1,000.
     pub concurrent_streams_max: u32,
     /// Streams that may be reset by our side's errors before the connection is closed ("MadeYouReset"). 1,024.
@@ -57,6 +59,7 @@ impl Default for Limits {
             handshake_timeout: Duration::from_secs(5),
             header_read_timeout: Duration::from_secs(30),
             stall_timeout: Duration::from_secs(30),
+            stream_stall_timeout: Duration::from_hours(1),
             concurrent_streams_max: 1_000,
             local_error_resets_max: 1_024,
             pending_accept_resets_max: 20,

@@ -5,14 +5,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// The peer has taken nothing for as long as is allowed.
-#[derive(Debug, Error)]
-#[error("the peer takes nothing of what it is sent")]
-pub(super) struct Stalled;
+const STALLED: &str = "the peer takes nothing of what it is sent";
 
 /// A stream that breaks when nothing of what is to be written goes out for a while.
 #[derive(Debug)]
@@ -36,7 +32,7 @@ impl<S> Stalling<S> {
         }
         let timeout = self.timeout;
         let patience = self.patience.get_or_insert_with(|| Box::pin(sleep(timeout)));
-        patience.as_mut().poll(cx).map(|()| Err(io::Error::new(io::ErrorKind::TimedOut, Stalled)))
+        patience.as_mut().poll(cx).map(|()| Err(io::Error::new(io::ErrorKind::TimedOut, STALLED)))
     }
 }
 
@@ -83,13 +79,13 @@ mod tests {
     use super::*;
 
     const TIMEOUT: Duration = Duration::from_secs(30);
+    const ALMOST: Duration = Duration::from_secs(29);
 
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_takes_nothing_breaks_the_connection() {
         let (_peer, stream) = tokio::io::duplex(8);
         let error = Stalling::new(stream, TIMEOUT).write_all(&[0; 9]).await.unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-        assert!(error.get_ref().is_some_and(|reason| reason.is::<Stalled>()));
+        assert_eq!((error.kind(), error.to_string().as_str()), (io::ErrorKind::TimedOut, STALLED));
     }
 
     #[tokio::test(start_paused = true)]
@@ -99,7 +95,7 @@ mod tests {
         let reading = tokio::spawn(async move {
             let mut read = [0; 8];
             for _ in 0..4 {
-                tokio::time::sleep(TIMEOUT - Duration::from_secs(1)).await;
+                tokio::time::sleep(ALMOST).await;
                 peer.read_exact(&mut read).await.unwrap();
             }
         });

@@ -6,6 +6,7 @@
     reason = "a helper that cannot do its part ends the test, as an assertion would"
 )]
 
+mod attacks;
 mod authorization;
 mod ca;
 mod channels;

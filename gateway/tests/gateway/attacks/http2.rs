@@ -6,7 +6,7 @@ use super::frames::{
     Cut, ENHANCE_YOUR_CALM, continuation, empty_data, endless_headers, flood, get_and_be_reset, get_and_reset, goaway,
     literal, ping, preface, settings,
 };
-use super::{assert_others_are_served, connect, counted, edge, until_counted};
+use super::{assert_others_are_served, connect, connect_with_little_room, counted, edge, until_counted};
 use crate::support::Edge;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -71,13 +71,15 @@ async fn a_flood_of_empty_data_is_cut() {
 async fn a_flood_of_pings_or_settings_whose_answers_are_not_read_stops_and_is_cut() {
     let edge = edge(|limits| limits.stall_timeout = Duration::from_secs(2)).await;
     for piece in [ping().repeat(1000), settings().repeat(1000)] {
-        let mut stream = connect(&edge).await;
+        let before = counted(CUT, "stalled");
+        let mut stream = connect_with_little_room(&edge).await;
         stream.write_all(&preface()).await.unwrap();
         let mut sent = 0;
         while stream.write_all(&piece).await.is_ok() {
             sent += piece.len();
             assert!(sent < FLOOD_BYTES_MAX, "the server goes on taking");
         }
+        until_counted(CUT, "stalled", before).await;
         assert_others_are_served(&edge).await;
     }
 }

@@ -7,12 +7,13 @@ use h2::{Reason, RecvStream};
 use http::{Method, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{connect, counted, edge, until_counted};
+use super::{connect, connect_with_little_room, counted, edge, until_counted};
 use crate::support::Edge;
 
 /// Goes on for longer than any test.
 const ENDLESS: &str = "/api/v1/feed/1000000000";
-const STREAMS: usize = 200;
+/// More than fit into the windows of a channel if a stream's window were a quarter of all.
+const STREAMS: usize = 24;
 
 /// Asks for endless streams over one connection with a window that is shut.
 async fn ask_and_take_nothing(edge: &Edge) -> (SendRequest<bytes::Bytes>, Vec<ResponseFuture>) {
@@ -68,7 +69,7 @@ async fn streams_whose_window_stays_shut_are_reset_and_their_connection_goes_on(
 async fn a_client_that_reads_nothing_is_cut() {
     let edge = edge(|limits| limits.stall_timeout = Duration::from_secs(2)).await;
     let before = counted("server_connections_cut_total", "stalled");
-    let mut stream = connect(&edge).await;
+    let mut stream = connect_with_little_room(&edge).await;
     stream.write_all(format!("GET {ENDLESS} HTTP/1.1\r\nhost: edge\r\n\r\n").as_bytes()).await.unwrap();
     assert_streams_are_served(&edge).await;
     until_counted("server_connections_cut_total", "stalled", before).await;
