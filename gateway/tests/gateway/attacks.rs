@@ -60,5 +60,5 @@ async fn until_counted(metric: &str, reason: &str, before: u64) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), counting).await.expect("the operator sees it");
+    tokio::time::timeout(Duration::from_mins(1), counting).await.expect("the operator sees it");
 }

@@ -118,7 +118,7 @@ fn contains(answer: &[u8], part: &[u8]) -> bool {
 
 /// A shutdown that waits for as long as a test may take.
 fn patient_shutdown() -> (DrainHandle, Drain) {
-    let config = DrainConfig { deadline: Duration::from_secs(60), ..DrainConfig::default() };
+    let config = DrainConfig { deadline: Duration::from_mins(1), ..DrainConfig::default() };
     drain::channel(config, Health::new())
 }
 

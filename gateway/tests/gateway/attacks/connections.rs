@@ -71,7 +71,7 @@ async fn one_address_cannot_take_all_connections() {
         limits.max = 2 * PER_ADDRESS;
         limits.per_address_max = PER_ADDRESS;
         // However long it takes to open them all, those that were let in stay.
-        limits.headers_timeout = Duration::from_secs(3600);
+        limits.headers_timeout = Duration::from_hours(1);
     })
     .await;
     let before = counted(REFUSED, "address_limit");

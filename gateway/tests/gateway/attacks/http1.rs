@@ -26,7 +26,7 @@ async fn drip(stream: TcpStream, head: &str) -> String {
 async fn hear(mut reader: impl AsyncRead + Unpin) -> String {
     let mut heard = Vec::new();
     let hearing = reader.read_to_end(&mut heard);
-    let _closed = tokio::time::timeout(Duration::from_secs(60), hearing).await.expect("the connection is closed");
+    let _closed = tokio::time::timeout(Duration::from_mins(1), hearing).await.expect("the connection is closed");
     String::from_utf8(heard).unwrap()
 }
 
@@ -72,7 +72,7 @@ async fn a_body_that_comes_byte_by_byte_is_waited_for_until_the_calls_deadline()
 async fn headers_that_are_too_large_or_too_many_are_refused() {
     let edge = edge(|_| {}).await;
     let large = format!("x-large: {}\r\n", "a".repeat(17 * 1024));
-    let many: String = (0..200).map(|number| format!("x-{number}: a\r\n")).collect();
+    let many = "x-many: a\r\n".repeat(200);
     let path = "a".repeat(70_000);
     for (path, headers) in [("a", large.as_str()), ("a", many.as_str()), (&path, "")] {
         let before = counted("server_connections_cut_total", "malformed");

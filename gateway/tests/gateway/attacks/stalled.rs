@@ -37,7 +37,7 @@ async fn assert_streams_are_served(edge: &Edge) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn streams_that_nobody_takes_do_not_hold_up_others() {
-    let edge = edge(|limits| limits.stall_timeout = Duration::from_secs(3600)).await;
+    let edge = edge(|limits| limits.stall_timeout = Duration::from_hours(1)).await;
     let (_sender, answers) = ask_and_take_nothing(&edge).await;
     let mut stalled: Vec<RecvStream> = Vec::new();
     for answer in answers {
