@@ -68,6 +68,15 @@ impl Vault {
         Ok(plain.to_vec())
     }
 
+    /// A sealed secret under the current key; `None` if it is.
+    pub(crate) fn renew(&self, user_id: Uuid, sealed: &[u8]) -> Result<Option<Vec<u8>>, VaultError> {
+        let current = self.keys.first().ok_or(VaultError)?;
+        if sealed.starts_with(&current.id) {
+            return Ok(None);
+        }
+        self.seal(user_id, &self.open(user_id, sealed)?).map(Some)
+    }
+
     /// What an address is called where it must not be known: its keyed hash.
     pub(crate) fn name_of(&self, email: &str) -> Vec<u8> {
         hmac::sign(&self.names, email.trim().to_lowercase().as_bytes()).as_ref().to_vec()
@@ -106,6 +115,9 @@ mod tests {
         assert_eq!(rotated.open(ada, &sealed).unwrap(), b"secret");
         assert!(rotated.open(eve, &sealed).is_err());
         assert!(Vault::new(&[NEW]).unwrap().open(ada, &sealed).is_err());
+        let renewed = rotated.renew(ada, &sealed).unwrap().unwrap();
+        assert_eq!(Vault::new(&[NEW]).unwrap().open(ada, &renewed).unwrap(), b"secret");
+        assert_eq!(rotated.renew(ada, &renewed).unwrap(), None);
         let mut changed = sealed;
         *changed.last_mut().unwrap() ^= 1;
         assert!(rotated.open(ada, &changed).is_err());

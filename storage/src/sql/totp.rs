@@ -50,6 +50,16 @@ pub async fn accept(connection: &mut Connection, user_id: Uuid, step: i64) -> sq
         .map(|rows| rows > 0)
 }
 
+/// Keeps the secret of a second factor as it is encrypted now.
+pub async fn renew(connection: &mut Connection, user_id: Uuid, encrypted_secret: &[u8]) -> sqlx::Result<()> {
+    query("UPDATE totp SET encrypted_secret = $2 WHERE user_id = $1 AND confirm_time IS NOT NULL")
+        .bind(user_id)
+        .bind(encrypted_secret)
+        .execute(connection)
+        .await
+        .map(drop)
+}
+
 /// Switches a second factor on. Answers whether it was off.
 pub async fn confirm(connection: &mut Connection, user_id: Uuid, now: DateTime<Utc>) -> sqlx::Result<bool> {
     query("UPDATE totp SET confirm_time = $2 WHERE user_id = $1 AND confirm_time IS NULL")

@@ -224,6 +224,7 @@ async fn a_code_is_taken_once_and_a_second_factor_is_not_replaced_while_it_is_on
         user_id: user_id.clone(),
         step,
         recovery_code_hashes: codes.iter().map(|code| hash(code)).collect(),
+        encrypted_secret: Vec::new(),
     };
     storage.accept_totp(accept(10, &["one", "two"])).await.unwrap();
     assert!(person.account().await.totp.unwrap().enabled);
@@ -231,6 +232,8 @@ async fn a_code_is_taken_once_and_a_second_factor_is_not_replaced_while_it_is_on
         assert_eq!(reason(&storage.accept_totp(accept(step, &[])).await.unwrap_err()), "TOTP_INVALID");
     }
     storage.accept_totp(accept(11, &[])).await.unwrap();
+    storage.accept_totp(AcceptTotpRequest { encrypted_secret: vec![2; 60], ..accept(12, &[]) }).await.unwrap();
+    assert_eq!(person.account().await.totp.unwrap().encrypted_secret, vec![2; 60]);
     assert_eq!(reason(&storage.enroll_totp(enroll).await.unwrap_err()), "TOTP_ENABLED");
 
     let redeem = RedeemRecoveryCodeRequest { user_id: user_id.clone(), code_hash: hash("one") };

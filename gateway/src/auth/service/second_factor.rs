@@ -53,7 +53,8 @@ impl<C: Storage> Auth<C> {
         let step = self.step_of(&user_id, &totp, &code)?.ok_or_else(wrong_code)?;
         let codes: Vec<String> = (0..RECOVERY_CODES).map(|_| recovery_code()).collect();
         let hashes = codes.iter().map(|code| recovery_hash(&user_id, code)).collect();
-        let acceptance = internal::AcceptTotpRequest { user_id, step, recovery_code_hashes: hashes };
+        let acceptance =
+            internal::AcceptTotpRequest { user_id, step, recovery_code_hashes: hashes, ..Default::default() };
         self.credentials.clone().accept_totp(acceptance).await?;
         attempt.succeeded().await;
         Ok(ConfirmTotpResponse { recovery_codes: codes })
@@ -106,7 +107,11 @@ impl<C: Storage> Auth<C> {
             return self.credentials.clone().redeem_recovery_code(redemption).await.map(drop);
         }
         let step = self.step_of(&user_id, totp, &code)?.ok_or_else(wrong_code)?;
-        let acceptance = internal::AcceptTotpRequest { user_id, step, recovery_code_hashes: Vec::new() };
+        // With their codes, people bring their secrets under the key that has replaced another.
+        let renewed = self.vault.renew(parse_id(&user_id)?, &totp.encrypted_secret);
+        let renewed = renewed.map_err(|error| refusal::internal("encrypting a second factor anew", &error))?;
+        let encrypted_secret = renewed.unwrap_or_default();
+        let acceptance = internal::AcceptTotpRequest { user_id, step, encrypted_secret, ..Default::default() };
         self.credentials.clone().accept_totp(acceptance).await.map(drop)
     }
 

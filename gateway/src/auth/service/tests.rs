@@ -109,7 +109,8 @@ impl CredentialService for Storage {
     }
 
     async fn accept_totp(&self, request: Request<internal::AcceptTotpRequest>) -> Result<Response<()>, Status> {
-        let internal::AcceptTotpRequest { user_id, step, recovery_code_hashes } = request.into_inner();
+        let internal::AcceptTotpRequest { user_id, step, recovery_code_hashes, encrypted_secret } =
+            request.into_inner();
         let mut state = self.0.lock().unwrap();
         if step <= state.last_step {
             return Err(unauthenticated("TOTP_INVALID", "used before"));
@@ -118,6 +119,9 @@ impl CredentialService for Storage {
         if !recovery_code_hashes.is_empty() {
             state.totp_of(&user_id).as_mut().unwrap().enabled = true;
             state.recovery_codes = recovery_code_hashes;
+        }
+        if !encrypted_secret.is_empty() {
+            state.totp_of(&user_id).as_mut().unwrap().encrypted_secret = encrypted_secret;
         }
         Ok(Response::new(()))
     }
@@ -186,6 +190,11 @@ impl World {
         let guard = SignInGuard::by(Box::new(move || now), true, None);
         let auth = auth.with_guard(guard).with_origins(vec![HeaderValue::from_static(ORIGIN)]);
         Self { storage, clock, tokens, auth }
+    }
+
+    /// Lets the service have other secrets, the current one first.
+    fn rotate_to(&mut self, secrets: &[&[u8]]) {
+        self.auth.vault = Vault::new(secrets).unwrap();
     }
 
     async fn register(&self) -> Result<AuthResponse, Status> {

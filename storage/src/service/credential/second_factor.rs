@@ -15,9 +15,9 @@ impl Credentials {
     pub(super) async fn enroll_totp(&self, request: internal::EnrollTotpRequest) -> Result<(), Error> {
         let user_id = id("user_id", &request.user_id)?;
         let secret = &request.encrypted_secret;
-        if secret.is_empty() || secret.len() > ENCRYPTED_SECRET_LENGTH_MAX {
-            let limit = format!("must be 1 to {ENCRYPTED_SECRET_LENGTH_MAX} bytes long");
-            return Err(Error::field("encrypted_secret", limit));
+        check_encrypted(secret)?;
+        if secret.is_empty() {
+            return Err(Error::field("encrypted_secret", "must not be empty"));
         }
         let mut write = self.store.write(user_id).await?;
         if !totp::enroll(write.connection(), user_id, secret).await? {
@@ -36,10 +36,14 @@ impl Credentials {
         for code in codes {
             check_hash("recovery_code_hashes", code)?;
         }
+        check_encrypted(&request.encrypted_secret)?;
         let mut write = self.store.write(user_id).await?;
         let now = write.now();
         if !totp::accept(write.connection(), user_id, request.step).await? {
             return Err(Error::TotpInvalid);
+        }
+        if !request.encrypted_secret.is_empty() {
+            totp::renew(write.connection(), user_id, &request.encrypted_secret).await?;
         }
         if !codes.is_empty() {
             if !totp::confirm(write.connection(), user_id, now).await? {
@@ -77,4 +81,12 @@ impl Credentials {
         write.commit().await?;
         Ok(())
     }
+}
+
+fn check_encrypted(secret: &[u8]) -> Result<(), Error> {
+    if secret.len() > ENCRYPTED_SECRET_LENGTH_MAX {
+        let limit = format!("must be at most {ENCRYPTED_SECRET_LENGTH_MAX} bytes long");
+        return Err(Error::field("encrypted_secret", limit));
+    }
+    Ok(())
 }

@@ -100,6 +100,17 @@ async fn storage_never_sees_the_secret_or_a_recovery_code() {
 }
 
 #[tokio::test]
+async fn who_signs_in_after_a_rotation_of_keys_needs_the_old_one_no_more() {
+    const NEW_SECRET: &[u8] = &[7; 32];
+    let mut person = Authenticated::new().await;
+    person.world.rotate_to(&[NEW_SECRET, SECRET]);
+    assert!(person.login(&person.code()).await.is_ok());
+    person.world.rotate_to(&[NEW_SECRET]);
+    person.pass(STEP);
+    assert!(person.login(&person.code()).await.is_ok());
+}
+
+#[tokio::test]
 async fn switching_it_off_takes_a_code() {
     let person = Authenticated::new().await;
     let disable = |code: &str| signed_in(person.user_id, DisableTotpRequest { code: code.to_owned() });
