@@ -82,6 +82,9 @@ struct Services {
     storage: Storage,
     ai: Ai,
     gateway: Gateway,
+    /// Of the public port.
+    scheme: &'static str,
+    sends_mail: bool,
 }
 
 /// Services under way.
@@ -101,11 +104,8 @@ impl Services {
 
         let mut config = focusflow_storage::Config::from_variables(settings(STORAGE).reader())?;
         config.listen.mesh = SocketAddr::new(arguments.host, arguments.storage_port);
-        let links = config.mail.is_none().then(|| format!("http://localhost:{}", arguments.port));
+        let sends_mail = config.mail.is_some();
         let mut storage = focusflow_storage::build(config).await.context("storage cannot start")?;
-        if let Some(links) = links {
-            storage = storage.show_mail_links(links);
-        }
         let storage_url = url("https", storage.local_addr()?);
 
         let ai_settings = settings(AI).with("STORAGE_SERVICE_URL", &storage_url);
@@ -120,18 +120,23 @@ impl Services {
         let mut config = focusflow_gateway::config::Config::from_variables(gateway_settings.reader())?;
         config.listen.public = SocketAddr::new(arguments.host, arguments.port);
         config.listen.admin = Some(SocketAddr::new(arguments.host, arguments.admin_port));
+        let scheme = config.tls.scheme();
+        if !sends_mail {
+            storage = storage.show_mail_links(format!("{scheme}://localhost:{}", arguments.port));
+        }
         let gateway = focusflow_gateway::build(config).await.context("the gateway cannot start")?;
-        Ok(Self { storage, ai, gateway })
+        Ok(Self { storage, ai, gateway, scheme, sends_mail })
     }
 
     fn greeting(&self, arguments: &Arguments) -> Result<Greeting> {
         Ok(Greeting {
             gateway: self.gateway.local_addr()?.port(),
+            scheme: self.scheme,
             storage: self.storage.local_addr()?.port(),
             ai: self.ai.local_addr()?.port(),
             admin: self.gateway.admin_addr().map(|address| address.port()),
             data_dir: arguments.data_dir.clone(),
-            sends_mail: std::env::var("EMAIL_SMTP_URL").is_ok_and(|url| !url.is_empty()),
+            sends_mail: self.sends_mail,
         })
     }
 

@@ -8,6 +8,8 @@ use serde_json::json;
 /// The ports that were bound, and the folder.
 pub(super) struct Greeting {
     pub(super) gateway: u16,
+    /// Of the public port: `http` or `https`.
+    pub(super) scheme: &'static str,
     pub(super) storage: u16,
     pub(super) ai: u16,
     pub(super) admin: Option<u16>,
@@ -37,7 +39,8 @@ impl Greeting {
     }
 
     fn text(&self, elapsed: Duration) -> String {
-        let Self { gateway, storage, ai, .. } = self;
+        let Self { gateway, scheme, storage, ai, .. } = self;
+        let plaintext = if *scheme == "http" { "-plaintext " } else { "" };
         let data = self.data_dir.display();
         let admin = self.admin.map_or_else(String::new, |port| {
             format!("\n  admin      http://localhost:{port}    /livez /readyz /startupz /health /metrics")
@@ -48,18 +51,18 @@ impl Greeting {
         format!(
             "FocusFlow {version} is up after {seconds:.2} s.
 
-  edge       http://localhost:{gateway}    REST, gRPC-Web and gRPC
+  edge       {scheme}://localhost:{gateway}    REST, gRPC-Web and gRPC
   storage    https://localhost:{storage}   gRPC over mutual TLS
   ai         https://localhost:{ai}   gRPC over mutual TLS{admin}
   data       {data}    database, development CA, certificates, signing key
   mail       {mail}
 
 Create an account:
-  curl http://localhost:{gateway}/api/v1/auth/register --json \\
+  curl {scheme}://localhost:{gateway}/api/v1/auth/register --json \\
     '{{\"email\": \"you@example.com\", \"password\": \"correct horse battery\", \"firstName\": \"You\"}}'
 
 Look around, at the edge and inside the mesh:
-  grpcurl -plaintext localhost:{gateway} list
+  grpcurl {plaintext}localhost:{gateway} list
   grpcurl -cacert {certificates}/ca.pem -cert {certificates}/cert.pem -key {certificates}/key.pem \\
     localhost:{storage} list
 

@@ -49,6 +49,16 @@ pub struct AcmeSettings {
     pub cache: PathBuf,
 }
 
+impl TlsConfig {
+    /// What addresses of the public port begin with, as far as this process knows.
+    pub fn scheme(&self) -> &'static str {
+        match self {
+            Self::Off => "http",
+            Self::Files(_) | Self::Acme(_) => "https",
+        }
+    }
+}
+
 impl CertificateFiles {
     pub(crate) const CERTIFICATE: &'static str = "EDGE_TLS_CERT_FILE";
     pub(crate) const KEY: &'static str = "EDGE_TLS_KEY_FILE";
