@@ -38,7 +38,8 @@ use focusflow_mesh::server::Peer;
 use futures_util::future::BoxFuture;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, ORIGIN};
 use http::uri::Authority;
-use http::{HeaderValue, Method, Request, Response};
+use http::{HeaderValue, Method, Request, Response, Version};
+use http_body::Body as _;
 use tonic::Status;
 use tonic::body::Body;
 use tower::Service;
@@ -51,6 +52,7 @@ use crate::transcode::Lookup;
 
 use self::answer::Failure;
 use self::cors::Cors;
+use self::hear_out::HeardOut;
 use self::media_type::Protocol;
 use self::metrics::HttpMetrics;
 use self::scheme::Scheme;
@@ -136,7 +138,12 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let inner = Arc::clone(&self.inner);
-        Box::pin(async move { Ok(inner.serve(request.map(Body::new)).await) })
+        let version = request.version();
+        let request = request.map(Body::new).map(|body| {
+            let is_followed = version <= Version::HTTP_11 && !body.is_end_stream();
+            if is_followed { Body::new(HeardOut::new(body, inner.limits.body_bytes_max)) } else { body }
+        });
+        Box::pin(async move { Ok(inner.serve(request).await) })
     }
 }
 
