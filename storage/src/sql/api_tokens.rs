@@ -69,6 +69,11 @@ pub async fn insert(
     .map(drop)
 }
 
+/// Ends all tokens of a person.
+pub async fn delete_all(connection: &mut Connection, user_id: Uuid) -> sqlx::Result<()> {
+    query("DELETE FROM api_tokens WHERE user_id = $1").bind(user_id).execute(connection).await.map(drop)
+}
+
 /// Deletes a token. Answers whether there was one.
 pub async fn delete(connection: &mut Connection, user_id: Uuid, id: Uuid) -> sqlx::Result<bool> {
     query("DELETE FROM api_tokens WHERE user_id = $1 AND id = $2")

@@ -2,13 +2,13 @@
 
 use chrono::TimeDelta;
 use focusflow_proto::internal::v1::{
-    AcceptTotpRequest, Account, CreateAccountRequest, CreateSessionRequest, DisableTotpRequest, EnrollTotpRequest,
-    FindAccountRequest, GetSessionRequest, ListSecurityEventsRequest, MailedToken, RecordSecurityEventRequest,
-    RedeemRecoveryCodeRequest, RequestEmailVerificationRequest, RequestPasswordResetRequest, ResetPasswordRequest,
-    SetPasswordRequest, VerifyEmailRequest,
+    AcceptTotpRequest, Account, CreateAccountRequest, CreateApiTokenRequest, CreateSessionRequest, DisableTotpRequest,
+    EnrollTotpRequest, FindAccountRequest, FindApiTokenRequest, GetSessionRequest, ListSecurityEventsRequest,
+    MailedToken, RecordSecurityEventRequest, RedeemRecoveryCodeRequest, RequestEmailVerificationRequest,
+    RequestPasswordResetRequest, ResetPasswordRequest, SetPasswordRequest, VerifyEmailRequest,
 };
 use focusflow_proto::v1::security_event::Kind;
-use focusflow_proto::v1::{GetMeRequest, User};
+use focusflow_proto::v1::{ApiToken, GetMeRequest, User};
 use rstest::rstest;
 use sha2::{Digest as _, Sha256};
 use tonic::{Code, Status};
@@ -50,6 +50,15 @@ impl Registered {
     async fn verify(&self, text: &str) -> Result<(), Status> {
         let request = VerifyEmailRequest { token_hash: hash(text) };
         self.world.credentials().verify_email(request).await.map(drop)
+    }
+
+    async fn request_change(&self, email: &str, text: &str) {
+        let request = RequestEmailVerificationRequest {
+            user_id: self.id.clone(),
+            email: email.into(),
+            verification: Some(token(text)),
+        };
+        self.world.credentials().request_email_verification(request).await.unwrap();
     }
 
     async fn request_reset(&self, email: &str, text: &str) {
@@ -167,6 +176,44 @@ async fn a_reset_sets_the_password_once_and_ends_all_sessions(#[values(Sqlite, P
     assert_eq!(reason(&person.reset("reset").await.unwrap_err()), "TOKEN_INVALID");
     let kinds = person.kinds().await;
     assert_eq!(kinds[..2], [Kind::PasswordReset, Kind::PasswordResetRequested]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_new_password_stops_a_change_of_the_address_that_is_under_way(#[values(Sqlite, Postgres)] on: Backend) {
+    let person = Registered::new(on).await;
+    person.verify("registration").await.unwrap();
+    person.request_change("thief-1@example.org", "first").await;
+    person.request_reset(&person.email, "reset").await;
+    person.reset("reset").await.unwrap();
+    assert_eq!(reason(&person.verify("first").await.unwrap_err()), "TOKEN_INVALID");
+
+    let kept_session_id = person.session().await;
+    person.request_change("thief-2@example.org", "second").await;
+    let request = SetPasswordRequest { user_id: person.id.clone(), password_hash: NEW_HASH.into(), kept_session_id };
+    person.world.credentials().set_password(request).await.unwrap();
+    assert_eq!(reason(&person.verify("second").await.unwrap_err()), "TOKEN_INVALID");
+    assert_eq!(person.account().await.user.unwrap().email, person.email);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_reset_ends_what_somebody_else_may_have_set_up(#[values(Sqlite, Postgres)] on: Backend) {
+    let person = Registered::new(on).await;
+    let mut storage = person.world.credentials();
+    let user_id = person.id.clone();
+    let enroll = EnrollTotpRequest { user_id: user_id.clone(), encrypted_secret: vec![1; 60] };
+    storage.enroll_totp(enroll).await.unwrap();
+    let api_token = ApiToken { name: "Theirs".into(), scopes: vec!["tasks:read".into()], ..Default::default() };
+    let request = CreateApiTokenRequest { user_id, api_token: Some(api_token), token_hash: hash("ff_theirs") };
+    storage.create_api_token(request).await.unwrap();
+    let find = FindApiTokenRequest { token_hash: hash("ff_theirs") };
+    storage.find_api_token(find.clone()).await.unwrap();
+
+    person.request_reset(&person.email, "reset").await;
+    person.reset("reset").await.unwrap();
+    assert!(storage.find_api_token(find).await.is_err());
+    assert!(person.account().await.totp.is_none(), "the address was not proven when it was set up");
 }
 
 #[rstest]

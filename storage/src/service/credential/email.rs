@@ -12,7 +12,7 @@ use crate::service::error::{Error, InField as _};
 use crate::service::request::{id, required};
 use crate::sql::account_mails::{self, AccountMail, Kind};
 use crate::sql::account_tokens::{self, AccountToken, Purpose};
-use crate::sql::{Connection, Write, is_unique_violation, security_events, sessions, users};
+use crate::sql::{Connection, Write, api_tokens, is_unique_violation, security_events, sessions, totp, users};
 
 /// How many mails with a token for one purpose a person is sent within [`MAIL_WINDOW`]; further requests send none.
 const MAILS_MAX: i64 = 3;
@@ -145,8 +145,15 @@ impl Credentials {
             users::set_email(write.connection(), user_id, &user.email, now).await?;
             write.record(Resource::User, user_id, Action::Updated);
         }
+        if !user.email_verified {
+            // Whoever made the account before its address was proven may be somebody else.
+            totp::delete(write.connection(), user_id).await?;
+        }
         users::set_password(write.connection(), user_id, &request.password_hash).await?;
         sessions::delete_all(write.connection(), user_id, None).await?;
+        api_tokens::delete_all(write.connection(), user_id).await?;
+        // A change of the address that is under way may be a thief's.
+        account_tokens::delete_all(write.connection(), user_id, Purpose::VerifyEmail).await?;
         security_events::append(write.connection(), user_id, Event::PasswordReset, None, now).await?;
         let notice = AccountMail { kind: Kind::PasswordChanged, recipient: user.email, token: None };
         self.order_mail(&mut write, notice).await?;
@@ -163,7 +170,9 @@ impl Credentials {
         let user = users::find(write.connection(), user_id).await?.ok_or_else(|| Error::not_found("user", user_id))?;
         users::set_password(write.connection(), user_id, &request.password_hash).await?;
         sessions::delete_all(write.connection(), user_id, Some(kept)).await?;
-        account_tokens::delete_all(write.connection(), user_id, Purpose::ResetPassword).await?;
+        for purpose in [Purpose::ResetPassword, Purpose::VerifyEmail] {
+            account_tokens::delete_all(write.connection(), user_id, purpose).await?;
+        }
         security_events::append(write.connection(), user_id, Event::PasswordChanged, Some(kept), now).await?;
         let notice = AccountMail { kind: Kind::PasswordChanged, recipient: user.email, token: None };
         self.order_mail(&mut write, notice).await?;
