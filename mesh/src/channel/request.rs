@@ -28,6 +28,11 @@ use crate::refusal::{Chain, Reason, Refusal};
 /// How often a call is sent that peers turn away unseen.
 const ATTEMPTS_MAX: usize = 5;
 
+/// Less than a mesh port takes as a whole, since path and authority count there, too.
+const HEADERS_BYTES_MAX: usize = 15 * 1024;
+/// What each header counts for beside its name and value (RFC 9113, 6.5.2).
+const HEADER_OVERHEAD: usize = 32;
+
 /// When to try again after the channel's own limit was reached.
 const SHED_RETRY: Duration = Duration::from_millis(100);
 
@@ -108,6 +113,7 @@ impl<'a> Sending<'a> {
             head.headers.insert(USER_ID_HEADER, user_header(user_id));
         }
         head.headers.entry(TE).or_insert(HeaderValue::from_static("trailers"));
+        check_size(&head.headers)?;
         head.version = Version::HTTP_2;
         head.uri = absolute(&channel.target, &head.uri)?;
         Ok(Self { channel, head, body, deadline })
@@ -256,6 +262,16 @@ fn earliest_deadline(channel: &Inner, context: &Context, headers: &HeaderMap) ->
         Some(deadline) if deadline <= Instant::now() => Err(deadline::exceeded()),
         deadline => Ok(deadline),
     }
+}
+
+/// Refuses a call whose headers the peer would not take: it may end the connection for them, which is everybody's.
+fn check_size(headers: &HeaderMap) -> Result<(), Refusal> {
+    let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + HEADER_OVERHEAD).sum();
+    if bytes <= HEADERS_BYTES_MAX {
+        return Ok(());
+    }
+    let message = format!("the headers of the call have {bytes} bytes, and {HEADERS_BYTES_MAX} are taken");
+    Err(Refusal::new(Reason::BadHeader, message).with("limit", HEADERS_BYTES_MAX.to_string()))
 }
 
 /// Tells the peer what is left of the time when the call leaves.

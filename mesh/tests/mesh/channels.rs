@@ -12,7 +12,7 @@ use focusflow_mesh::tls::{CredentialsReader, watch_directory};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tonic::Code;
+use tonic::{Code, Request};
 use tonic_types::StatusExt;
 
 use crate::echo::{Client, assert_refused, empty, policies};
@@ -119,6 +119,21 @@ async fn connections_that_age_out_lose_no_call() {
         within(load.answer(100)).await;
     }
     load.finish().await;
+}
+
+#[tokio::test]
+async fn headers_that_are_too_large_end_their_call_and_no_other() {
+    let pki = Pki::new();
+    let server = Server::start(&pki).await;
+    let client = server.client(&pki, "gateway");
+    let mut stream = client.stream("Stall", empty()).await.unwrap();
+    stream.message().await.unwrap();
+
+    let mut request = Request::new("hello".to_owned());
+    request.metadata_mut().insert("user-agent-of-a-client", "x".repeat(70_000).parse().unwrap());
+    assert_refused(&client.unary("Say", request).await.unwrap_err(), Code::InvalidArgument, "BAD_HEADER");
+    client.say("hello").await.unwrap();
+    assert!(futures_util::FutureExt::now_or_never(stream.message()).is_none(), "the connection is still there");
 }
 
 #[tokio::test]

@@ -20,6 +20,10 @@ const NOT_SHOWN: [HeaderName; 8] = [
     HeaderName::from_static("grpc-accept-encoding"),
 ];
 
+/// As many as a request over HTTP may have headers, and half of the bytes: the mesh adds its own.
+const ENTRIES_MAX: usize = 100;
+const BYTES_MAX: usize = 8 * 1024;
+
 /// The header has room for eight digits, which is more than a day.
 const TIMEOUT_MS_MAX: u32 = 99_999_999;
 
@@ -29,6 +33,11 @@ pub(super) fn to_headers(
     timeout_ms: u32,
     authorization: Option<&HeaderValue>,
 ) -> Result<HeaderMap, Status> {
+    let bytes: usize = metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if metadata.len() > ENTRIES_MAX || bytes > BYTES_MAX {
+        let message = format!("the metadata has more than {ENTRIES_MAX} entries or {BYTES_MAX} bytes");
+        return Err(Refusal::new(Reason::BadHeader, message).into());
+    }
     let mut headers = HeaderMap::with_capacity(metadata.len() + 2);
     for (name, value) in metadata {
         let parsed = name.parse::<HeaderName>().ok().zip(value.parse::<HeaderValue>().ok());
@@ -90,6 +99,14 @@ mod tests {
         for (name, value) in [("a b", "c"), ("name", "line\nbreak")] {
             let status = to_headers(metadata(name, value), 0, None).unwrap_err();
             assert!(status.message().contains(name), "{}", status.message());
+        }
+    }
+
+    #[test]
+    fn metadata_without_measure_is_refused() {
+        let many = (0..30_000).map(|number| (format!("name-{number}"), String::new())).collect();
+        for metadata in [many, metadata("name", &"x".repeat(BYTES_MAX))] {
+            assert_eq!(to_headers(metadata, 0, None).unwrap_err().code(), tonic::Code::InvalidArgument);
         }
     }
 
