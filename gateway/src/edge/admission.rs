@@ -25,6 +25,8 @@ const TIMEOUT_SECONDS_MAX: f64 = 1e9;
 
 /// Asked by probes and balancers as often as they like.
 const FREE_SERVICE: &str = "grpc.health.v1.Health";
+/// What a token costs that is not good, where it comes without a call: as much as a call that changes something.
+const TOKEN_COST: u32 = 5;
 
 /// Admits requests by their method's policy.
 pub(crate) struct Admission {
@@ -117,7 +119,11 @@ impl Admission {
         if rpc.policy.service == FREE_SERVICE {
             return Ok(());
         }
-        let Some(decision) = self.limiter.charge(subject, rpc.policy.cost) else { return Ok(()) };
+        self.charge_cost(subject, rpc.policy.cost, caller)
+    }
+
+    fn charge_cost(&self, subject: Subject, cost: u32, caller: &Caller) -> Result<(), Status> {
+        let Some(decision) = self.limiter.charge(subject, cost) else { return Ok(()) };
         caller.set_quota(decision.quota);
         if decision.is_admitted {
             return Ok(());
@@ -128,7 +134,15 @@ impl Admission {
     }
 
     /// Whose token it is, where there is no RPC yet that it must admit to.
-    pub(super) async fn holder(&self, token: &str, context: &Context) -> Result<Holder, Status> {
+    pub(super) async fn holder(&self, token: &str, context: &Context, caller: &Caller) -> Result<Holder, Status> {
+        let holder = self.find_holder(token, context).await;
+        if holder.is_err() {
+            self.charge_cost(Subject::address(caller.address()), TOKEN_COST, caller)?;
+        }
+        holder
+    }
+
+    async fn find_holder(&self, token: &str, context: &Context) -> Result<Holder, Status> {
         if let Some(api_token) = ApiToken::parse(token) {
             let api_tokens = self.api_tokens.as_ref().ok_or(TokenError::Invalid)?;
             let grant = api_tokens.find(&api_token?, context).await?;

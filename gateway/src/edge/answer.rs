@@ -116,11 +116,18 @@ impl Failure {
             headers.insert(RETRY_AFTER, seconds.into());
         }
         if self.http == StatusCode::UNAUTHORIZED {
-            let challenge = if has_token { "Bearer error=\"invalid_token\"" } else { "Bearer" };
+            // A wrong code or password is no reason to get another token.
+            let challenge =
+                if has_token && is_of_token(&self.status) { "Bearer error=\"invalid_token\"" } else { "Bearer" };
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         response
     }
+}
+
+/// Whether a failure is that of the token: none came, or it is not good.
+fn is_of_token(status: &Status) -> bool {
+    status.get_details_error_info().is_none_or(|info| info.reason.starts_with("TOKEN_"))
 }
 
 /// A response with a JSON body, which no cache may keep: it belongs to a person.

@@ -84,7 +84,9 @@ impl Binding {
         };
         let variables = template.variables.iter().map(|variable| BoundVariable::new(plan, input, template, variable));
         let derived_mask = match body {
-            Body::Field(place) if verb == "PATCH" && message.fields[place].as_plain_message(plan).is_some() => {
+            Body::Field(place)
+                if ["PATCH", "POST"].contains(&verb) && message.fields[place].as_plain_message(plan).is_some() =>
+            {
                 message.place_of_name("update_mask").filter(|&place| is_mask(plan, &message.fields[place]))
             }
             _ => None,

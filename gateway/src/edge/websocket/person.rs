@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::auth::TokenError;
 use crate::edge::Inner;
+use crate::limits::Caller;
 
 /// A socket's token. Each call presents it as a request over another protocol would, so that what is checked of a
 /// request is checked of a call.
@@ -26,7 +27,7 @@ pub(super) struct Token {
 
 impl Token {
     /// Checks a token, within a time in which whoever has to be asked about it must answer.
-    pub(super) async fn check(inner: &Inner, token: &str, time: Duration) -> Result<Self, Status> {
+    pub(super) async fn check(inner: &Inner, token: &str, time: Duration, caller: &Caller) -> Result<Self, Status> {
         if token.is_empty() {
             return Ok(Self { authorization: None, user_id: None, lasts: None, expires: None });
         }
@@ -34,7 +35,7 @@ impl Token {
             HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| Status::from(TokenError::Invalid))?;
         authorization.set_sensitive(true);
         let context = Context { deadline: deadline::after(time), ..Context::root() };
-        let holder = inner.admission.holder(token, &context).await?;
+        let holder = inner.admission.holder(token, &context, caller).await?;
         Ok(Self {
             authorization: Some(authorization),
             user_id: Some(holder.user_id),

@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::Message;
-use tonic::Status;
+use tonic::{Code, Status};
 
 use super::call::{Call, Output};
 use super::close::Close;
@@ -238,14 +238,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     /// The first frame of a socket, or a renewal.
     async fn authenticate(&mut self, token: &str) -> Result<(), Ending> {
-        let checked = Token::check(&self.inner, token, self.limits.token_timeout).await;
+        let checked = Token::check(&self.inner, token, self.limits.token_timeout, &self.client.caller).await;
         match checked.and_then(|token| self.take_token(token)) {
             Ok(ready) => self.say(Outgoing { ready: Some(ready), ..Outgoing::default() }).await,
             Err(status) => {
                 let close = Close::refused(&status);
+                let is_guessing = status.code() == Code::ResourceExhausted;
                 self.say(Outgoing::refusal(0, status)).await?;
                 // A renewal that fails leaves the token that is there.
-                if self.token.is_none() { Err(close.into()) } else { Ok(()) }
+                if self.token.is_none() || is_guessing { Err(close.into()) } else { Ok(()) }
             }
         }
     }
