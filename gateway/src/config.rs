@@ -170,6 +170,8 @@ pub struct WebSocketLimits {
     pub connections_max: usize,
     /// Open sockets of one person. `WEBSOCKET_CONNECTIONS_PER_USER_MAX`, default 50.
     pub connections_per_user_max: usize,
+    /// Open sockets of one address, for IPv6 of one /64 network. `WEBSOCKET_CONNECTIONS_PER_ADDRESS_MAX`, default 1000.
+    pub connections_per_address_max: usize,
     /// Calls under way on one socket. `WEBSOCKET_CALLS_MAX`, default 100.
     pub calls_max: usize,
     /// What one socket's requests may take before services have read them, in bytes. `WEBSOCKET_BUFFER_BYTES_MAX`,
@@ -278,6 +280,7 @@ impl Default for WebSocketLimits {
         Self {
             connections_max: 10_000,
             connections_per_user_max: 50,
+            connections_per_address_max: 1000,
             calls_max: 100,
             buffer_bytes_max: 32 * 1024 * 1024,
             token_timeout: Duration::from_secs(10),

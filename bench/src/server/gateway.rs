@@ -27,9 +27,11 @@ pub(super) async fn serve_gateway(
         "MESH_CERT_DIR" => Some(certificates.clone()),
         "MESH_TRUST_DOMAIN" => Some(TRUST_DOMAIN.to_owned()),
         "STORAGE_SERVICE_URL" => Some(storage.clone()),
-        "GATEWAY_CONNECTIONS_MAX" | "WEBSOCKET_CONNECTIONS_MAX" | "WEBSOCKET_CONNECTIONS_PER_USER_MAX" => {
-            Some(CONNECTIONS_MAX.to_owned())
-        }
+        "GATEWAY_CONNECTIONS_MAX"
+        | "GATEWAY_CONNECTIONS_PER_ADDRESS_MAX"
+        | "WEBSOCKET_CONNECTIONS_MAX"
+        | "WEBSOCKET_CONNECTIONS_PER_USER_MAX"
+        | "WEBSOCKET_CONNECTIONS_PER_ADDRESS_MAX" => Some(CONNECTIONS_MAX.to_owned()),
         _ => None,
     })?;
     config.listen.public = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));

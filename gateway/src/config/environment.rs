@@ -181,6 +181,10 @@ fn websocket(variables: &Environment<'_>) -> Result<WebSocketLimits, Environment
     Ok(WebSocketLimits {
         connections_max: count("WEBSOCKET_CONNECTIONS_MAX", defaults.connections_max)?,
         connections_per_user_max: count("WEBSOCKET_CONNECTIONS_PER_USER_MAX", defaults.connections_per_user_max)?,
+        connections_per_address_max: count(
+            "WEBSOCKET_CONNECTIONS_PER_ADDRESS_MAX",
+            defaults.connections_per_address_max,
+        )?,
         calls_max: count("WEBSOCKET_CALLS_MAX", defaults.calls_max)?,
         buffer_bytes_max: variables
             .parsed::<NonZeroU32>("WEBSOCKET_BUFFER_BYTES_MAX")?

@@ -147,7 +147,7 @@ impl SignInGuard {
             None => guard.begin_here(&keys),
         };
         if wait > Duration::ZERO {
-            let message = "there were too many failed sign-ins: wait, or reset the password";
+            let message = "there were too many failed attempts: wait";
             return Err(resource_exhausted("SIGN_IN_DELAYED", message, Some(wait)));
         }
         Ok(Attempt { guard: Some(guard), keys, pair, begins_wait })

@@ -44,8 +44,8 @@ pub(super) fn accept(
     if inner.drain.is_draining() {
         return Err(Status::from(Refusal::new(Reason::Draining, "the server is shutting down")).into());
     }
-    let slot = inner.sockets.open()?;
     let caller = Caller::of(request.extensions()).without_page();
+    let slot = inner.sockets.open(caller.address())?;
     let line = SocketLine::begin(context);
     let upgrade = hyper::upgrade::on(request);
     tokio::spawn(serve(Arc::clone(inner), upgrade, encoding, Client { slot, caller, line }));

@@ -1,11 +1,14 @@
-//! The open sockets of the process and of each person, counted.
+//! The open sockets of the process, of each address and of each person, counted.
 
 use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use focusflow_mesh::refusal::resource_exhausted;
+use focusflow_mesh::server::network;
 use metrics::{Gauge, gauge};
 use tonic::Status;
 use uuid::Uuid;
@@ -24,7 +27,8 @@ pub(in crate::edge) struct Sockets {
 struct Inner {
     limits: WebSocketLimits,
     open: AtomicUsize,
-    by_user: Mutex<HashMap<Uuid, usize>>,
+    by_network: Counts<u128>,
+    by_user: Counts<Uuid>,
     connections: Gauge,
     calls: Gauge,
 }
@@ -32,8 +36,13 @@ struct Inner {
 /// A socket's place among the open ones; dropping it frees the place.
 pub(super) struct Slot {
     sockets: Sockets,
+    network: Option<u128>,
     user_id: Option<Uuid>,
 }
+
+/// How many sockets somebody has.
+#[derive(Default)]
+struct Counts<K>(Mutex<HashMap<K, usize>>);
 
 /// A call that is under way, in the metrics.
 pub(super) struct CountedCall(Gauge);
@@ -45,25 +54,27 @@ impl Sockets {
         // Shown from the start on.
         connections.set(0.0);
         calls.set(0.0);
-        let (open, by_user) = (AtomicUsize::new(0), Mutex::default());
-        Self { inner: Arc::new(Inner { limits, open, by_user, connections, calls }) }
+        let open = AtomicUsize::new(0);
+        let (by_network, by_user) = (Counts::default(), Counts::default());
+        Self { inner: Arc::new(Inner { limits, open, by_network, by_user, connections, calls }) }
     }
 
     pub(super) fn limits(&self) -> WebSocketLimits {
         self.inner.limits
     }
 
-    /// Takes a place, if there is one.
-    pub(super) fn open(&self) -> Result<Slot, Status> {
+    /// Takes a place for a client at `address`, if there is one.
+    pub(super) fn open(&self, address: IpAddr) -> Result<Slot, Status> {
         let most = self.inner.limits.connections_max;
         let taken = self.inner.open.fetch_add(1, Ordering::Relaxed);
         self.inner.connections.increment(1.0);
-        let slot = Slot { sockets: self.clone(), user_id: None };
-        if taken < most {
-            return Ok(slot);
+        let mut slot = Slot { sockets: self.clone(), network: None, user_id: None };
+        if taken >= most {
+            let message = format!("{most} WebSockets are open, as many as are allowed");
+            return Err(resource_exhausted("WEBSOCKET_CONNECTIONS_MAX", message, Some(RETRY)));
         }
-        let message = format!("{most} WebSockets are open, as many as are allowed");
-        Err(resource_exhausted("WEBSOCKET_CONNECTIONS_MAX", message, Some(RETRY)))
+        slot.comes_from(network(address))?;
+        Ok(slot)
     }
 
     /// Counts a call for as long as the answer lives.
@@ -71,41 +82,67 @@ impl Sockets {
         self.inner.calls.increment(1.0);
         CountedCall(self.inner.calls.clone())
     }
-
-    fn by_user(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, usize>> {
-        self.inner.by_user.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Slot {
     /// Counts the socket among its person's, if there is a place for it.
     pub(super) fn belongs_to(&mut self, user_id: Uuid) -> Result<(), Status> {
         let most = self.sockets.limits().connections_per_user_max;
-        let mut by_user = self.sockets.by_user();
-        let open = by_user.entry(user_id).or_default();
-        if *open >= most {
+        if !self.sockets.inner.by_user.take(user_id, most) {
             let message = format!("{most} WebSockets of this account are open, as many as are allowed");
             return Err(resource_exhausted("WEBSOCKET_CONNECTIONS_PER_USER_MAX", message, Some(RETRY)));
         }
-        *open += 1;
-        drop(by_user);
         self.user_id = Some(user_id);
+        Ok(())
+    }
+
+    fn comes_from(&mut self, network: u128) -> Result<(), Status> {
+        let most = self.sockets.limits().connections_per_address_max;
+        if !self.sockets.inner.by_network.take(network, most) {
+            let message = format!("{most} WebSockets of this address are open, as many as are allowed");
+            return Err(resource_exhausted("WEBSOCKET_CONNECTIONS_PER_ADDRESS_MAX", message, Some(RETRY)));
+        }
+        self.network = Some(network);
         Ok(())
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.sockets.inner.open.fetch_sub(1, Ordering::Relaxed);
-        self.sockets.inner.connections.decrement(1.0);
-        let Some(user_id) = self.user_id else { return };
-        let mut by_user = self.sockets.by_user();
-        if let Some(open) = by_user.get_mut(&user_id) {
+        let Inner { open, connections, by_network, by_user, .. } = &*self.sockets.inner;
+        open.fetch_sub(1, Ordering::Relaxed);
+        connections.decrement(1.0);
+        if let Some(network) = self.network {
+            by_network.give_back(network);
+        }
+        if let Some(user_id) = self.user_id {
+            by_user.give_back(user_id);
+        }
+    }
+}
+
+impl<K: Copy + Eq + Hash> Counts<K> {
+    /// Answers whether there was a place.
+    fn take(&self, key: K, most: usize) -> bool {
+        let mut counts = self.lock();
+        let open = counts.entry(key).or_default();
+        let has_place = *open < most;
+        *open += usize::from(has_place);
+        has_place
+    }
+
+    fn give_back(&self, key: K) {
+        let mut counts = self.lock();
+        if let Some(open) = counts.get_mut(&key) {
             *open -= 1;
             if *open == 0 {
-                by_user.remove(&user_id);
+                counts.remove(&key);
             }
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<K, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -117,6 +154,8 @@ impl Drop for CountedCall {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
     #[test]
@@ -124,14 +163,14 @@ mod tests {
         let limits = WebSocketLimits { connections_max: 2, connections_per_user_max: 1, ..WebSocketLimits::default() };
         let sockets = Sockets::new(limits);
         let (ada, bob) = (Uuid::from_u128(1), Uuid::from_u128(2));
-        let mut first = sockets.open().unwrap();
-        let mut second = sockets.open().unwrap();
-        assert!(sockets.open().is_err());
+        let mut first = sockets.open(Ipv4Addr::LOCALHOST.into()).unwrap();
+        let mut second = sockets.open(Ipv4Addr::LOCALHOST.into()).unwrap();
+        assert!(sockets.open(Ipv4Addr::LOCALHOST.into()).is_err());
 
         first.belongs_to(ada).unwrap();
         assert!(second.belongs_to(ada).is_err());
         second.belongs_to(bob).unwrap();
         drop(first);
-        sockets.open().unwrap().belongs_to(ada).unwrap();
+        sockets.open(Ipv4Addr::LOCALHOST.into()).unwrap().belongs_to(ada).unwrap();
     }
 }

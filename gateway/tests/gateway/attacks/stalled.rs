@@ -5,7 +5,7 @@ use std::time::Duration;
 use h2::client::{ResponseFuture, SendRequest};
 use h2::{Reason, RecvStream};
 use http::{Method, StatusCode};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 
 use super::{connect, connect_with_little_room, counted, edge, until_counted};
 use crate::support::Edge;
@@ -73,7 +73,4 @@ async fn a_client_that_reads_nothing_is_cut() {
     stream.write_all(format!("GET {ENDLESS} HTTP/1.1\r\nhost: edge\r\n\r\n").as_bytes()).await.unwrap();
     assert_streams_are_served(&edge).await;
     until_counted("server_connections_cut_total", "stalled", before).await;
-    let mut heard = Vec::new();
-    // What was under way may still arrive, and then it is over.
-    let _reset = stream.read_to_end(&mut heard).await;
 }

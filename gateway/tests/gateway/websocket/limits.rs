@@ -29,6 +29,16 @@ async fn sockets_are_limited_for_the_process_and_for_a_person() {
 }
 
 #[tokio::test]
+async fn sockets_are_limited_for_an_address() {
+    let edge = Edge::start_with(|limits| limits.connections_per_address_max = 1).await;
+    let first = Socket::anonymous(&edge).await;
+    assert_eq!(refusal(open(&edge, &[("sec-websocket-protocol", JSON)]).await), StatusCode::TOO_MANY_REQUESTS);
+    drop(first);
+    let again = async { while open(&edge, &[("sec-websocket-protocol", JSON)]).await.is_err() {} };
+    tokio::time::timeout(Duration::from_secs(30), again).await.unwrap();
+}
+
+#[tokio::test]
 async fn calls_of_a_socket_are_limited() {
     let edge = Edge::start_with(|limits| limits.calls_max = 2).await;
     let mut socket = Socket::silent(&edge).await;
